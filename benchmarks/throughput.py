@@ -1,0 +1,82 @@
+"""W2: queued no-ops to recorded results, from the first claim to the last outcome on disk."""
+
+from __future__ import annotations
+
+import time
+
+from benchmarks.harness import Project, Row, median, project, runner, spread, wait_for, wait_until_ready
+from defer_cli.domain.enqueue import Enqueue
+from defer_cli.domain.ids import random_id
+from defer_cli.domain.states import State
+from defer_cli.store.contract import Reader
+from defer_cli.store.sqlite.reader import open_reader
+from defer_cli.store.sqlite.store import open_store
+
+SILENT = """from defer_cli import defer
+
+@defer
+async def noop() -> None: ...
+"""
+LOUD = """from defer_cli import defer
+
+@defer
+async def noop() -> None:
+    print("one line of an ordinary length, as a function would print it")
+"""
+COUNT = 20_000
+
+
+def fill(made: Project, count: int, *, function: str = "noop") -> None:
+    """Put calls on disk before any runner lives."""
+    made.data.mkdir(mode=0o700, exist_ok=True)
+    store = open_store(made.data / "defer.db")
+    now = time.time_ns() // 1000
+    for start in range(0, count, 1_000):
+        with store.transaction():
+            store.insert(
+                [
+                    Enqueue(id=random_id(), function=function, arguments=b"[]", called_us=now + start)
+                    for _ in range(min(1_000, count - start))
+                ]
+            )
+    store.close()
+
+
+def finished(reader: Reader, function: str = "noop") -> int:
+    """Return how many executions of a function have succeeded."""
+    return reader.counts().get((function, State.SUCCEED), 0)
+
+
+def rate(source: str, count: int = COUNT) -> float:
+    """Return executions a second of one fresh runner."""
+    with project({"noop": source}) as made:
+        fill(made, count)
+        with runner(made, "--workers", "2"):
+            wait_until_ready(made)
+            reader = open_reader(made.data / "defer.db")
+            wait_for(lambda: finished(reader) == count, f"the end of {count:,} executions")
+            first, last = reader.span("noop")
+            if source is LOUD:
+                wait_for(lambda: _lines(reader) == count, "the last line in the log")
+            reader.close()
+        return count / ((last - first) / 1e6)
+
+
+def _lines(reader: Reader) -> int:
+    newest = reader.executions(limit=200, functions=["noop"])
+    read = sum(len(reader.log_lines(execution.id)) == 1 for execution in newest)
+    return COUNT if read == len(newest) else 0
+
+
+def measure(runs: int, lives: float) -> list[Row]:
+    """Return the rows of W2."""
+    rows = []
+    for what, source, goal in (
+        ("no-ops, silent", SILENT, "≥ 20,000/s, then 25,000/s"),
+        ("no-ops, a line of log each", LOUD, "≥ 12,000/s, then 15,000/s"),
+    ):
+        rates = [rate(source) for _ in range(runs)]
+        rows.append(
+            Row("W2", what, f"{median(rates):,.0f}/s", spread(rates), f"{median(rates) / lives:.2f} of raw SQLite", goal)
+        )
+    return rows

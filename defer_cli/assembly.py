@@ -1,0 +1,311 @@
+"""Builds a runner from its parts, starts it bottom-up, stops it top-down: the only place that knows all of them."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from defer_cli import __version__
+from defer_cli.discovery.discover import Discovery, discover
+from defer_cli.domain.enqueue import Enqueue
+from defer_cli.domain.errors import StoreError
+from defer_cli.domain.function import FunctionSpec, Problem
+from defer_cli.domain.ids import random_id
+from defer_cli.domain.settings import Settings
+from defer_cli.engine.alarm import Alarm
+from defer_cli.engine.crons import Crons
+from defer_cli.engine.dispatcher import Dispatcher
+from defer_cli.engine.door import Door
+from defer_cli.engine.events import Listener, Note
+from defer_cli.engine.inbox import InboxImport
+from defer_cli.engine.reload import Reload
+from defer_cli.engine.requests import Requests
+from defer_cli.engine.rescue import WorkerList, take_back
+from defer_cli.intake import Intake
+from defer_cli.link import lock
+from defer_cli.link.inbox import Inbox
+from defer_cli.link.project import DataFolder
+from defer_cli.link.sockets import listen
+from defer_cli.reports import Reports
+from defer_cli.store.contract import Store
+from defer_cli.store.sqlite.reader import open_reader
+from defer_cli.store.sqlite.store import open_store
+from defer_cli.store.writer import Writer
+from defer_cli.workers.pool import Pool
+from defer_cli.workers.process import WorkerProcess
+
+SECRETS = ("DEFER_TOKEN", "DEFER_TOKEN_FILE", "DEFER_DATABASE_URL", "DEFER_SLACK_WEBHOOK_URL")
+"""Never in a worker's environment: user code must not be able to leak them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What a runner is to be."""
+
+    project: Path
+    folder: Path
+    data: DataFolder
+    settings: Settings
+    environment: Mapping[str, str]
+    """For the functions: the real environment over what ``.env`` says."""
+    is_dev: bool = False
+    is_burst: bool = False
+    triggers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Banner:
+    """What a runner says when it is ready."""
+
+    version: str
+    store: Path
+    workers: int
+    slots: int
+    functions: int
+    problems: int
+    next_cron: tuple[str, int] | None
+    pid: int
+
+
+class RunnerListener(Listener, Protocol):
+    """Shows what a runner does."""
+
+    def ready(self, banner: Banner) -> None:
+        """It is up."""
+
+    def problems(self, problems: Sequence[Problem]) -> None:
+        """The folder's rule is broken, or something in it is worth a warning."""
+
+
+EXIT_OK, EXIT_FAILED, EXIT_PROBLEMS, EXIT_STORE = 0, 1, 3, 5
+
+
+class Runner:
+    """One runner's life, from its lock to its exit code."""
+
+    def __init__(self, plan: Plan, listener: RunnerListener) -> None:
+        self._plan = plan
+        self._listener = listener
+        self._stop = asyncio.Event()
+        self._hurry = asyncio.Event()
+        self._fatal: BaseException | None = None
+        self._functions: dict[str, FunctionSpec] = {}
+        self._name = f"{socket.gethostname()}-{os.getpid()}"
+
+    async def run(self) -> int:
+        """Run until told to stop, or until a burst is done; return the exit code.
+
+        Raises ``StoreError`` when the data folder is not to be had.
+        """
+        plan = self._plan
+        plan.data.create()
+        with ExitStack() as stack:
+            discovering = asyncio.ensure_future(asyncio.to_thread(discover, plan.project, plan.folder))
+            if not plan.is_dev:
+                found = await discovering
+                self._listener.problems(found.problems)
+                if found.has_breach:
+                    return EXIT_PROBLEMS
+            stack.enter_context(lock.own(plan.data.lock, "runner"))
+            stack.callback(self._listen_to_signals())
+            self._build(await asyncio.to_thread(self._open_store))
+            await self._start(discovering)
+            await self._live()
+            return await self._end()
+
+    # Building.
+
+    def _open_store(self) -> Store:
+        """Open the store, and take back what a dead runner left once none of its workers lives."""
+        plan = self._plan
+        self._worker_list = WorkerList(plan.data.path / "workers")
+        self._worker_list.end_survivors()
+        store = open_store(plan.data.database)
+        lost = take_back(store)
+        with store.transaction():
+            store.start_runner(name=self._name, pid=os.getpid(), version=__version__)
+        if lost:
+            self._taken_back = len(lost)
+        return store
+
+    _taken_back = 0
+
+    def _build(self, store: Store) -> None:
+        plan, settings = self._plan, self._plan.settings
+        self._store = store
+        self._dispatcher = Dispatcher(slots=settings.slots, listener=self._listener, clock=store.now)
+        self._writer = Writer(
+            store,
+            runner=self._name,
+            on_claim=self._dispatcher.claimed,
+            on_applied=self._dispatcher.applied,
+            on_fatal=self._broke,
+        )
+        self._pool = Pool(
+            size=settings.workers,
+            project=plan.project,
+            folder=plan.folder,
+            environment=worker_environment(plan.environment, plan.data),
+            on_frame=self._worker_frame,
+            on_ready=self._dispatcher.worker_ready,
+            on_retire=self._dispatcher.worker_retired,
+            on_death=self._dispatcher.worker_died,
+            on_pids=self._worker_list.write,
+        )
+        self._dispatcher.attach(self._writer, self._pool)
+        self._reports = Reports(lambda: open_reader(plan.data.database))
+        self._requests = Requests(Intake(self._writer), self._dispatcher, self._reports)
+        self._inbox = InboxImport(Inbox(plan.data), self._writer, self._listener)
+        self._crons = Crons(self._writer, self._listener, clock=store.now, catches_up=not plan.is_dev)
+        self._alarm = Alarm(store.now)
+        self._door = Door(listen(plan.data.socket), self._requests, self._dispatcher.waiting)
+        self._reload = Reload(
+            plan.project, plan.folder, self._pool, self._listener, self._exchanged, self._listener.problems
+        )
+
+    async def _start(self, discovering: asyncio.Future[Discovery]) -> None:
+        plan = self._plan
+        self._writer.start()
+        await self._door.open()
+        await self._pool.warm_up()
+        found = await discovering
+        if plan.is_dev:
+            self._listener.problems(found.problems)
+        if self._taken_back:
+            self._listener.tell(
+                Note("warning", "executions of a runner that has ended are run again", {"count": self._taken_back})
+            )
+        await self._inbox.run()
+        await self._reload.begin(found)
+        for name in plan.triggers:
+            await self._trigger(name)
+        self._add_alarms()
+        self._alarm.start()
+        self._listener.ready(self._banner(found))
+
+    def _add_alarms(self) -> None:
+        dispatcher, alarm = self._dispatcher, self._alarm
+        alarm.add("due", dispatcher.next_wake_us, dispatcher.wake)
+        dispatcher.on_next_due = lambda: alarm.hurry("due")
+        alarm.add("inbox", lambda: None, self._inbox.run)
+        if not self._plan.is_burst:
+            alarm.add("crons", self._crons.next_us, self._crons.fire_due)
+
+    async def _exchanged(self, functions: Mapping[str, FunctionSpec]) -> None:
+        """The workers run these functions from now on."""
+        self._functions = dict(functions)
+        self._dispatcher.set_functions(functions)
+        if not self._plan.is_burst:
+            await self._crons.set_functions(list(functions.values()))
+
+    async def _trigger(self, name: str) -> None:
+        now = self._store.now()
+        call = Enqueue(id=random_id(), function=name, arguments=b"[]", called_us=now)
+        await Intake(self._writer).enqueue_one(call)
+
+    def _worker_frame(self, worker: WorkerProcess, frame: Any) -> None:
+        self._dispatcher.take(worker, frame) or self._requests.take(frame, worker.send)
+
+    def _banner(self, found: Discovery) -> Banner:
+        upcoming = self._crons.upcoming() if not self._plan.is_burst else []
+        return Banner(
+            version=__version__,
+            store=self._plan.data.database,
+            workers=self._plan.settings.workers,
+            slots=self._plan.settings.slots,
+            functions=len(self._functions),
+            problems=sum(not problem.is_warning for problem in found.problems),
+            next_cron=upcoming[0] if upcoming else None,
+            pid=os.getpid(),
+        )
+
+    # Living.
+
+    async def _live(self) -> None:
+        tasks: list[asyncio.Future[Any]] = [asyncio.ensure_future(self._stop.wait())]
+        if self._plan.is_dev:
+            tasks.append(asyncio.ensure_future(self._reload.watch()))
+        if self._plan.is_burst:
+            tasks.append(asyncio.ensure_future(self._until_done()))
+        done, others = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in others:
+            task.cancel()
+        for task in done:
+            task.result()
+
+    async def _until_done(self) -> None:
+        """Return when a burst has nothing left that it could do."""
+        while True:
+            await self._dispatcher.until_idle()
+            await self._inbox.run()
+            await self._writer.submit(lambda store: None)  # all that was asked for before is written now
+            if self._dispatcher.is_idle and self._inbox.is_empty:
+                due = await self._reports.read(
+                    lambda reader: reader.count_due(now_us=self._store.now(), functions=list(self._functions))
+                )
+                if due == 0 and self._dispatcher.is_idle:
+                    return
+            self._writer.wake()
+
+    # The end.
+
+    async def _end(self) -> int:
+        self._alarm.stop()
+        await self._dispatcher.drain(self._plan.settings.grace, hurry=self._hurry)
+        await self._door.close()
+        await self._pool.stop()
+        code = EXIT_OK
+        if self._plan.is_burst:
+            code = await self._burst_code()
+        if self._fatal is None:
+            await self._writer.submit(lambda store: store.stop_runner(name=self._name))
+        self._reports.close()
+        await self._writer.stop()
+        if self._fatal is not None:
+            raise self._fatal
+        return code
+
+    async def _burst_code(self) -> int:
+        """Return 1 when something of this burst failed, was refused, waits for a retry or knows no function."""
+        left = await self._reports.read(
+            lambda reader: (
+                reader.count_waiting_retries(),
+                reader.count_due(now_us=self._store.now(), without=list(self._functions)),
+            )
+        )
+        return EXIT_FAILED if self._dispatcher.failures or self._inbox.refused or any(left) else EXIT_OK
+
+    def _broke(self, error: BaseException) -> None:
+        self._fatal = error if isinstance(error, StoreError) else StoreError(str(error))
+        self._stop.set()
+        self._hurry.set()
+
+    def _listen_to_signals(self) -> Any:
+        loop = asyncio.get_running_loop()
+
+        def stop() -> None:
+            if self._stop.is_set():
+                self._hurry.set()
+            self._stop.set()
+
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop)
+
+        def forget() -> None:
+            for number in (signal.SIGTERM, signal.SIGINT):
+                loop.remove_signal_handler(number)
+
+        return forget
+
+
+def worker_environment(environment: Mapping[str, str], data: DataFolder) -> dict[str, str]:
+    """Return the environment of workers: the functions' own, without secrets, with the data folder."""
+    kept = {name: value for name, value in environment.items() if name not in SECRETS}
+    return kept | {"DEFER_DATA": str(data.path), "PYTHONUNBUFFERED": "1"}

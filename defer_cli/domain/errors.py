@@ -1,0 +1,99 @@
+"""What can go wrong, in the words a person reads: the problem, where it is, how to mend it."""
+
+from __future__ import annotations
+
+
+class DeferError(Exception):
+    """Base of every error defer raises: what is wrong, where, and how to mend it."""
+
+    def __init__(self, problem: str, *, where: str | None = None, mend: str | None = None) -> None:
+        super().__init__(problem, where, mend)
+        self.problem = problem
+        self.where = where
+        self.mend = mend
+
+    def __str__(self) -> str:
+        text = self.problem
+        if self.where:
+            text = f"{self.where}: {text}"
+        if self.mend:
+            text = f"{text}; {self.mend}"
+        return text
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _rebuild, (type(self), self.args, self.__dict__)
+
+
+def _rebuild(kind: type[DeferError], args: tuple[object, ...], state: dict[str, object]) -> DeferError:
+    error = kind.__new__(kind)
+    error.args = args
+    error.__dict__.update(state)
+    return error
+
+
+class SettingError(DeferError):
+    """An option or a setting has a wrong type or value."""
+
+
+class CronError(SettingError):
+    """A cron expression is not valid, or can never fire."""
+
+
+class DefinitionError(DeferError):
+    """A function is defined in a way defer cannot run; ``code`` is the problem's number (DEF…)."""
+
+    def __init__(self, code: str, problem: str, *, where: str | None = None, mend: str | None = None) -> None:
+        super().__init__(problem, where=where, mend=mend)
+        self.code = code
+
+
+class ArgumentError(DeferError, TypeError):
+    """The arguments of a call do not fit the function, or are not JSON."""
+
+
+class CallRefused(DeferError):
+    """The runner did not accept the call; nothing was stored."""
+
+
+class NoRunner(DeferError):
+    """The request needs a living runner, and there is none."""
+
+
+class Unconfirmed(DeferError):
+    """No answer came in time: it is unknown whether the call was stored."""
+
+
+class StoreError(DeferError):
+    """The store is not to be had: owned by another runner, damaged, newer, or full.
+
+    ``is_fatal``: going on could make it worse, the runner must stop.
+    """
+
+    def __init__(
+        self, problem: str, *, where: str | None = None, mend: str | None = None, is_fatal: bool = False
+    ) -> None:
+        super().__init__(problem, where=where, mend=mend)
+        self.is_fatal = is_fatal
+
+
+class ExecutionNotFound(DeferError):
+    """No execution has this id."""
+
+
+class ExecutionFailed(DeferError):
+    """The awaited execution ended without a result; ``error`` says what the function raised."""
+
+    def __init__(
+        self,
+        problem: str,
+        *,
+        execution_id: str,
+        state: str,
+        remote_traceback: str | None = None,
+        where: str | None = None,
+        mend: str | None = None,
+    ) -> None:
+        super().__init__(problem, where=where, mend=mend)
+        self.execution_id = execution_id
+        self.state = state
+        self.remote_traceback = remote_traceback

@@ -1,0 +1,77 @@
+"""One call of a function, as a caller sees it, and what went wrong with it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+
+from defer_cli.domain.states import State
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def to_moment(microseconds: int) -> datetime:
+    """Return the aware UTC datetime of a stored moment (microseconds since 1970)."""
+    return _EPOCH + timedelta(microseconds=microseconds)
+
+
+def to_microseconds(moment: datetime) -> int:
+    """Return a moment as it is stored: whole microseconds since 1970."""
+    return (moment - _EPOCH) // timedelta(microseconds=1)
+
+
+class ErrorCode(StrEnum):
+    """Why an execution failed."""
+
+    INTERNAL = "ER0000"
+    MAX_DURATION = "ER0001"
+    OUT_OF_MEMORY = "ER0002"
+    RAISED = "ER0003"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExecutionError:
+    """What an attempt failed with; texts are cut at 64 KiB."""
+
+    code: str
+    type: str
+    message: str
+    traceback: str = ""
+    location: str | None = None
+    """``file:line`` of the user's own innermost frame, relative to the project."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One try of an execution; its id is ``<execution id>.<number>``."""
+
+    number: int
+    started_at: datetime
+    finished_at: datetime | None = None
+    outcome: str
+    """The move that ended it, or ``started`` while it runs."""
+    error: ExecutionError | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Execution:
+    """One call of a function, from being stored to its end. Times are aware UTC datetimes."""
+
+    id: str
+    function: str
+    state: State
+    attempt: int
+    created_at: datetime
+    scheduled_at: datetime
+    updated_at: datetime
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    discard_after: datetime | None = None
+    metadata: dict[str, str] = field(default_factory=dict)
+    came_from: str = "call"
+    """``call``, ``tick`` or ``rerun``."""
+    parent: str | None = None
+    charged: int = 0
+    losses: int = 0
+    error_code: str | None = None

@@ -1,0 +1,58 @@
+"""Ids name calls: 128 bits as 26 characters of lower-case Crockford base32."""
+
+from __future__ import annotations
+
+import os
+import time
+from hashlib import blake2b
+
+_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+_PAIRS = [first + second for first in _ALPHABET for second in _ALPHABET]
+_LENGTH = 26
+
+
+def encode_id(number: int) -> str:
+    """Return the 26 characters for a 128-bit number."""
+    pairs = _PAIRS
+    return "".join([pairs[number >> shift & 1023] for shift in range(120, -1, -10)])
+
+
+def is_id(text: str) -> bool:
+    """Return whether ``text`` has the form of an id."""
+    return len(text) == _LENGTH and text[0] in "01234567" and all(letter in _ALPHABET for letter in text)
+
+
+def random_id() -> str:
+    """Return a new id ordered by time (UUIDv7, RFC 9562 section 5.7)."""
+    milliseconds = time.time_ns() // 1_000_000
+    random = int.from_bytes(os.urandom(10), "big")
+    head = (milliseconds & 0xFFFFFFFFFFFF) << 80
+    return encode_id(head | 0x7 << 76 | (random >> 62 & 0xFFF) << 64 | 0b10 << 62 | random & (1 << 62) - 1)
+
+
+def keyed_id(function: str, key: str) -> str:
+    """Return the id of the one execution of ``function`` that holds ``key``."""
+    return encode_id(int.from_bytes(_digest(b"key", function.encode(), key.encode()), "big"))
+
+
+def call_hash(function: str, arguments: bytes, nth: int) -> bytes:
+    """Return 16 bytes that name the ``nth`` equal call inside a parent, whichever parent it is."""
+    return _digest(b"call", function.encode(), arguments, str(nth).encode())
+
+
+def child_id(parent_id: str, call: bytes, marked: int) -> str:
+    """Return the id of a call made inside ``parent_id``.
+
+    It begins with the parent's first 9 characters (43 of its bits), so that the children of one parent lie side by
+    side in the index of ids; the rest hashes the parent, the call and how many of its earlier children are marked.
+    """
+    digest = _digest(b"child", parent_id.encode(), call, str(marked).encode())
+    return parent_id[:9] + encode_id(int.from_bytes(digest, "big"))[9:]
+
+
+def _digest(*parts: bytes) -> bytes:
+    hashed = blake2b(digest_size=16)
+    for part in parts:
+        hashed.update(len(part).to_bytes(8, "big"))
+        hashed.update(part)
+    return hashed.digest()

@@ -1,0 +1,181 @@
+"""Every rule about what happens after a run, as one pure function."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import Enum
+
+from defer_cli.domain.execution import ErrorCode, ExecutionError
+from defer_cli.domain.retry import NO_RETRY, RetryPolicy
+from defer_cli.domain.states import State
+
+_MICROSECOND = timedelta(microseconds=1)
+
+
+@dataclass(slots=True, eq=False)
+class Running:
+    """An attempt that was claimed: its lease (``seq``, ``attempt``) and what settling it needs."""
+
+    seq: int
+    id: str
+    function: str
+    attempt: int
+    charged: int
+    scheduled_us: int
+    is_suspect: bool = False
+    losses: int = 0
+    is_aborting: bool = False
+    arguments: bytes | None = None
+    metadata: bytes | None = None
+    parent: str | None = None
+    started_us: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Returned:
+    """The function returned; ``result`` is JSON, None for None."""
+
+    result: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Raised:
+    """The function raised, its result was no JSON, or its arguments no longer fit."""
+
+    error: ExecutionError
+    is_retryable: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Died:
+    """Its process ended before it did; ``cause`` in words."""
+
+    cause: str
+
+
+Outcome = Returned | Raised | Died
+
+
+class Reason(Enum):
+    """Why the runner ended the attempt; it decides, not what the function made of it."""
+
+    MAX_DURATION = "max_duration"
+    STOP = "stop"
+    NEIGHBOUR = "neighbour"
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """One guarded change of an execution that has run, ready to be written."""
+
+    name: str
+    seq: int
+    id: str
+    attempt: int
+    source: State
+    target: State
+    function: str
+    at_us: int
+    started_us: int = 0
+    scheduled_us: int | None = None
+    is_delayed: bool = False
+    charged: int = 0
+    losses: int = 0
+    is_suspect: bool = False
+    result: bytes | None = None
+    error: ExecutionError | None = None
+
+
+def settle(
+    running: Running,
+    outcome: Outcome,
+    reason: Reason | None,
+    *,
+    policy: RetryPolicy,
+    now_us: int,
+    dice: Callable[[], float],
+    max_duration_words: str = "",
+) -> Move:
+    """Return the move that ends this attempt."""
+    if running.is_aborting:
+        return _move(running, "aborted", State.ABORTED, now_us)
+    if reason is Reason.MAX_DURATION:
+        return _failed(running, _too_long(outcome, max_duration_words), now_us, policy, dice)
+    if isinstance(outcome, Returned):
+        return _move(running, "succeed", State.SUCCEED, now_us, result=outcome.result)
+    if reason is not None:  # a stop or a neighbour's end: whatever it raised, it was asked to end
+        return _move(running, "interrupt", State.CREATED, now_us, is_suspect=running.is_suspect)
+    if isinstance(outcome, Raised):
+        return _failed(running, outcome.error, now_us, policy if outcome.is_retryable else NO_RETRY, dice)
+    died = ExecutionError(code=ErrorCode.RAISED, type="ProcessDied", message=outcome.cause)
+    if running.is_suspect:
+        return _failed(running, died, now_us, policy, dice, is_suspect=True)
+    return _move(running, "interrupt", State.CREATED, now_us, is_suspect=True, error=died)
+
+
+def _failed(
+    running: Running,
+    error: ExecutionError,
+    now_us: int,
+    policy: RetryPolicy,
+    dice: Callable[[], float],
+    *,
+    is_suspect: bool = False,
+) -> Move:
+    wait = policy.delay_before(running.charged + 1, dice=dice)
+    if wait is None:
+        return _move(running, "fail", State.FAILED, now_us, error=error)
+    return _move(
+        running,
+        "retry",
+        State.CREATED,
+        now_us,
+        scheduled_us=now_us + wait // _MICROSECOND,
+        used_retries=1,
+        is_suspect=is_suspect,
+        error=error,
+    )
+
+
+def _too_long(outcome: Outcome, max_duration_words: str) -> ExecutionError:
+    raised = outcome.error if isinstance(outcome, Raised) else None
+    return ExecutionError(
+        code=ErrorCode.MAX_DURATION,
+        type="MaxDurationExceeded",
+        message=f"ran longer than its max_duration of {max_duration_words}",
+        traceback=raised.traceback if raised else "",
+        location=raised.location if raised else None,
+    )
+
+
+def _move(
+    running: Running,
+    name: str,
+    target: State,
+    now_us: int,
+    *,
+    scheduled_us: int | None = None,
+    used_retries: int = 0,
+    is_suspect: bool = False,
+    result: bytes | None = None,
+    error: ExecutionError | None = None,
+) -> Move:
+    return Move(
+        name,
+        running.seq,
+        running.id,
+        running.attempt,
+        State.ABORTING if running.is_aborting else State.STARTED,
+        target,
+        running.function,
+        now_us,
+        started_us=running.started_us,
+        scheduled_us=scheduled_us,
+        is_delayed=scheduled_us is not None,
+        charged=running.charged + used_retries,
+        is_suspect=is_suspect,
+        result=result,
+        error=error,
+    )

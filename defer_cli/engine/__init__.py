@@ -1,0 +1,1 @@
+"""What makes executions run: the dispatcher, crons, the alarm, rescue and reload."""

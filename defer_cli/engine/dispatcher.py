@@ -1,0 +1,368 @@
+"""The heart: hands what was claimed to workers, and turns what they say into moves."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
+
+from defer_cli.domain.duration import in_words
+from defer_cli.domain.errors import CallRefused
+from defer_cli.domain.execution import ErrorCode, ExecutionError
+from defer_cli.domain.function import FunctionSpec
+from defer_cli.domain.retry import NO_RETRY
+from defer_cli.domain.settle import Died, Move, Outcome, Raised, Reason, Returned, Running, settle
+from defer_cli.domain.states import State
+from defer_cli.engine.deadlines import Deadlines
+from defer_cli.engine.events import LeftQueue, Listener, WorkerDied
+from defer_cli.engine.waiting import Waiting
+from defer_cli.link.frames import Cancel, CancelItem, Hello, Logs, OutcomeItem, Outcomes, Start, StartItem
+from defer_cli.store.contract import Claim, Limit
+from defer_cli.store.writer import Writer
+from defer_cli.workers.pool import Crew, Pool
+from defer_cli.workers.process import Assigned, WorkerProcess
+
+GRACE_SECONDS = 5.0
+"""Between asking an attempt to end and killing its process."""
+_log = logging.getLogger(__name__)
+_dice = random.random
+
+
+class Dispatcher:
+    """Keeps no queue: free slots go to the writer's claim, what it took goes to workers at once."""
+
+    def __init__(self, *, slots: int, listener: Listener, clock: Callable[[], int]) -> None:
+        self._slots = slots
+        self._listener = listener
+        self._clock = clock
+        self._assigned: dict[int, Assigned] = {}
+        self._homeless: list[Running] = []
+        self.waiting = Waiting(self._give_back, self._take_again)
+        self._deadlines = Deadlines(self._too_long, self._too_stubborn, grace_seconds=GRACE_SECONDS)
+        self._is_draining = False
+        self._changed = asyncio.Event()
+        self.failures = 0
+        self._next_due_us: int | None = None
+        self.on_next_due: Callable[[], None] = lambda: None
+        self.writer: Writer
+        self.pool: Pool
+
+    def attach(self, writer: Writer, pool: Pool) -> None:
+        """Learn the two parts it stands between."""
+        self.writer = writer
+        self.pool = pool
+
+    def set_functions(self, specs: Mapping[str, FunctionSpec]) -> None:
+        """Claim these functions from now on, under their limits."""
+        self.writer.set_functions(
+            {
+                name: Limit(spec.options.concurrency, spec.options.max_concurrency_action)
+                for name, spec in specs.items()
+            }
+        )
+
+    # Work goes out.
+
+    def claimed(self, claim: Claim) -> None:
+        """Hand out what a claim took; called after its commit."""
+        for ending in claim.ended:
+            self._listener.tell(LeftQueue(ending.function, ending.id, str(ending.state)))
+            self.waiting.ended(ending.id, str(ending.state), None, None)
+        if claim.next_due_us is not None and claim.next_due_us != self._next_due_us:
+            self._next_due_us = claim.next_due_us
+            self.on_next_due()
+        if claim.started:
+            again = [running.id for running in claim.started if running.attempt > 1]
+            if again:
+                self._hand_out_again(claim.started, again)
+            else:
+                self._hand_out(claim.started, {})
+
+    def next_wake_us(self) -> int | None:
+        """Return when the next execution is due whose time has not come."""
+        return self._next_due_us
+
+    def wake(self) -> None:
+        """Claim what has become due."""
+        if self._next_due_us is not None and self._next_due_us <= self._clock():
+            self._next_due_us = None
+            self.writer.wake()
+
+    def take(self, worker: WorkerProcess, frame: object) -> bool:
+        """Take a worker's frame; False when it is not for the dispatcher."""
+        if type(frame) is Outcomes:
+            self._outcomes(worker, frame.items)
+        elif type(frame) is Logs:
+            self.writer.write_logs(frame.chunks)
+        else:
+            return type(frame) is Hello
+        return True
+
+    def _hand_out_again(self, started: list[Running], again: list[str]) -> None:
+        """Some have run before: the counts of their marked children travel with them."""
+        marked = self.writer.submit(lambda store: store.marked_children(again))
+        marked.add_done_callback(
+            lambda done: self._hand_out(started, {} if done.exception() else done.result())
+        )
+
+    def _hand_out(self, started: list[Running], marked: Mapping[str, dict[bytes, int]]) -> None:
+        loop_now = asyncio.get_running_loop().time()
+        frames: dict[WorkerProcess, list[StartItem]] = {}
+        loads: dict[Crew, dict[WorkerProcess, int]] = {}
+        for running in started:
+            crew = self.pool.route(running.function)
+            if crew is None:  # it went with a reload between claim and commit
+                self._put_back(running)
+                continue
+            load = loads.get(crew)
+            if load is None:
+                load = loads[crew] = {worker: worker.load for worker in crew.workers}
+            if not load:
+                self._homeless.append(running)
+                continue
+            worker = min(load, key=load.__getitem__)
+            load[worker] += 1
+            item = self._assign(running, crew, worker, loop_now)
+            item.marked = marked.get(running.id) if marked else None
+            frames.setdefault(worker, []).append(item)
+        for worker, items in frames.items():
+            worker.send(Start(items))
+
+    def _assign(self, running: Running, crew: Crew, worker: WorkerProcess, loop_now: float) -> StartItem:
+        spec = crew.specs[running.function]
+        seconds = spec.options.max_duration.total_seconds()
+        assigned = Assigned(running, spec, worker, span=seconds, deadline=loop_now + seconds)
+        worker.assigned[running.seq] = assigned
+        self._assigned[running.seq] = assigned
+        self._deadlines.add(assigned)
+        return StartItem(
+            running.seq,
+            running.id,
+            running.attempt,
+            crew.numbers[running.function],
+            running.arguments,
+            running.started_us + int(seconds * 1_000_000),
+            running.metadata,
+        )
+
+    def _put_back(self, running: Running) -> None:
+        self.writer.grant(1)
+        self.set_functions(self.pool.specs)
+        self._write([self._move(running, None, Died("no worker took it"), Reason.STOP, self._clock())])
+
+    def worker_ready(self, worker: WorkerProcess) -> None:
+        """A worker joined: its slots may be claimed, and what waited for a worker goes to it."""
+        self.writer.grant(self._slots)
+        homeless, self._homeless = self._homeless, []
+        if homeless:
+            self._hand_out_again(homeless, [running.id for running in homeless])
+
+    def worker_retired(self, worker: WorkerProcess) -> None:
+        """A worker stopped taking work (it retires): its free slots are gone, what it runs goes on."""
+        self.writer.grant(worker.load - self._slots)
+
+    # Outcomes come in.
+
+    def _outcomes(self, worker: WorkerProcess, items: Sequence[OutcomeItem]) -> None:
+        """Settle what a worker reports; late and doubled ones are dropped."""
+        moves: list[Move] = []
+        now_us = self._clock()
+        for item in items:
+            assigned = worker.assigned.get(item.seq)
+            if assigned is None or assigned.running.attempt != item.attempt:
+                _log.debug("a late outcome of %s.%s was dropped", item.seq, item.attempt)
+                continue
+            outcome: Outcome
+            error = item.error
+            if error is None:
+                outcome = Returned(item.result)
+            else:
+                outcome = Raised(
+                    ExecutionError(
+                        code=ErrorCode.RAISED,
+                        type=error.type,
+                        message=error.message,
+                        traceback=error.traceback,
+                        location=error.location,
+                    ),
+                    error.is_retryable,
+                )
+            self._release(assigned)
+            moves.append(self._move(assigned.running, assigned.spec, outcome, assigned.reason, now_us))
+        self._write(moves)
+        if worker.is_retiring:
+            self.pool.leave_if_done(worker)
+
+    def _release(self, assigned: Assigned) -> None:
+        seq = assigned.running.seq
+        worker = assigned.process
+        del worker.assigned[seq]
+        del self._assigned[seq]
+        self._deadlines.remove(assigned)
+        if assigned.is_waiting:
+            worker.waiting -= 1
+            self.waiting.forget(seq)
+        elif not worker.is_retiring:
+            self.writer.grant(1)
+
+    def worker_died(self, worker: WorkerProcess) -> None:
+        """A process ended: unasked, all in it are suspects; killed by us, its neighbours are interrupted."""
+        lost = list(worker.assigned.values())
+        was_asked = any(assigned.reason is not None for assigned in lost) or not lost
+        if worker.is_ready and not worker.is_retiring and not self._is_draining:
+            self._listener.tell(WorkerDied(worker.pid, worker.exit_cause, len(lost)))
+        moves: list[Move] = []
+        now_us = self._clock()
+        for assigned in lost:
+            self._release(assigned)
+            reason = assigned.reason or (Reason.NEIGHBOUR if was_asked else None)
+            died = Died(f"its process {worker.exit_cause}")
+            moves.append(self._move(assigned.running, assigned.spec, died, reason, now_us))
+        if worker.is_ready and not worker.is_retiring:
+            self.writer.grant(-self._slots)
+        self._write(moves)
+
+    def _move(
+        self, running: Running, spec: FunctionSpec | None, outcome: Outcome, reason: Reason | None, now_us: int
+    ) -> Move:
+        return settle(
+            running,
+            outcome,
+            reason,
+            policy=spec.options.retry if spec is not None else NO_RETRY,
+            now_us=now_us,
+            dice=_dice,
+            max_duration_words=in_words(spec.options.max_duration) if reason is Reason.MAX_DURATION and spec else "",
+        )
+
+    def _write(self, moves: list[Move]) -> None:
+        if moves:
+            self.writer.settle(moves)
+
+    def applied(self, moves: Sequence[Move], applied: Sequence[bool]) -> None:
+        """Tell of moves that are on disk; called after their commit."""
+        listener, waiting = self._listener, self.waiting
+        for move, was_applied in zip(moves, applied, strict=True):
+            if not was_applied:
+                _log.warning("a late writer was refused: %s of %s.%s", move.name, move.id, move.attempt)
+                continue
+            if move.target.is_final:
+                if move.target == "failed":
+                    self.failures += 1
+                if waiting.is_awaited(move.id):
+                    waiting.settled(move)
+        listener.settled([move for move, was_applied in zip(moves, applied, strict=True) if was_applied])
+        if not self._assigned:
+            self._changed.set()
+
+    # Limits of time.
+
+    def _too_long(self, assigned: Assigned) -> None:
+        assigned.reason = Reason.MAX_DURATION
+        self._cancel([assigned])
+
+    def _too_stubborn(self, assigned: Assigned) -> None:
+        worker = assigned.process
+        worker.exit_cause = f"was killed: {assigned.running.function} did not end within {GRACE_SECONDS:g} s"
+        worker.kill()
+
+    def _cancel(self, items: Sequence[Assigned]) -> None:
+        by_worker: dict[WorkerProcess, list[CancelItem]] = {}
+        for assigned in items:
+            running = assigned.running
+            by_worker.setdefault(assigned.process, []).append(CancelItem(running.seq, running.attempt))
+        for worker, cancels in by_worker.items():
+            worker.send(Cancel(cancels))
+
+    # Waiting gives the slot back.
+
+    def _give_back(self, seq: int) -> bool:
+        assigned = self._assigned.get(seq)
+        if assigned is None or assigned.is_waiting:
+            return False
+        assigned.is_waiting = True
+        assigned.process.waiting += 1
+        if not assigned.process.is_retiring:
+            self.writer.grant(1)
+        return True
+
+    def _take_again(self, seq: int) -> None:
+        assigned = self._assigned.get(seq)
+        if assigned is None or not assigned.is_waiting:
+            return
+        assigned.is_waiting = False
+        assigned.process.waiting -= 1
+        if not assigned.process.is_retiring:
+            self.writer.grant(-1)
+
+    def would_never_end(self, waiter_seq: int, function: str, state: str) -> CallRefused | None:
+        """Return why a wait for a child of ``function`` cannot end, None when it can.
+
+        It cannot when every place of the function is held by executions that wait in this very chain of parents.
+        """
+        spec = self.pool.specs.get(function)
+        limit = spec.options.concurrency if spec is not None else None
+        if limit is None or state != State.CREATED:
+            return None
+        by_id = {assigned.running.id: assigned for assigned in self._assigned.values() if assigned.is_waiting}
+        held = 0
+        link = self._assigned.get(waiter_seq)
+        while link is not None:
+            held += link.running.function == function
+            link = by_id.get(link.running.parent) if link.running.parent else None
+        if held < limit:
+            return None
+        return CallRefused(
+            f"waiting for {function}() would never end: its {limit} places are held by executions that wait for it",
+            mend=f"raise its concurrency, or call {function}() without waiting",
+        )
+
+    # The end.
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing runs and nothing waits to be written."""
+        return not self._assigned and not self._homeless and self.writer.is_idle
+
+    async def until_idle(self) -> None:
+        """Return once nothing runs."""
+        while self._assigned or self._homeless:
+            self._changed.clear()
+            await self._changed.wait()
+
+    async def drain(self, grace: timedelta, *, hurry: asyncio.Event) -> None:
+        """Stop claiming and wait up to ``grace`` for what runs; then ask it to end, then kill it."""
+        self._is_draining = True
+        self.writer.set_functions({})
+        homeless, self._homeless = self._homeless, []
+        for running in homeless:
+            self._put_back(running)
+        await self._until_empty(grace.total_seconds(), hurry)
+        self._end_all()
+        await self._until_empty(GRACE_SECONDS, hurry)
+        for worker in {assigned.process for assigned in self._assigned.values()}:
+            worker.exit_cause = "was killed at the end of the runner"
+            worker.kill()
+        await self._until_empty(GRACE_SECONDS, asyncio.Event())
+
+    def _end_all(self) -> None:
+        for assigned in self._assigned.values():
+            assigned.reason = assigned.reason or Reason.STOP
+        self._cancel(list(self._assigned.values()))
+
+    async def _until_empty(self, seconds: float, hurry: asyncio.Event) -> None:
+        deadline = asyncio.get_running_loop().time() + seconds
+        hurried = asyncio.ensure_future(hurry.wait())
+        try:
+            while self._assigned and not hurry.is_set():
+                self._changed.clear()
+                changed = asyncio.ensure_future(self._changed.wait())
+                left = deadline - asyncio.get_running_loop().time()
+                await asyncio.wait({changed, hurried}, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+                changed.cancel()
+                if left <= 0:
+                    return
+        finally:
+            hurried.cancel()

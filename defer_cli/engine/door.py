@@ -1,0 +1,101 @@
+"""The runner's socket: where applications and commands of this machine come in."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+from typing import Any
+
+from msgspec import Struct
+
+from defer_cli.domain.errors import DeferError
+from defer_cli.engine.requests import Requests
+from defer_cli.engine.waiting import Reply, Waiting
+from defer_cli.link.frames import PROTOCOL, Failure, FrameReader, Hello, ToRunner, encode_frame
+from defer_cli.link.sockets import is_allowed_peer
+
+_log = logging.getLogger(__name__)
+MOST_CONNECTIONS = 1_000
+
+
+class Door:
+    """Listens on a socket that is bound already; callers wait in its backlog until ``open``."""
+
+    def __init__(self, listener: socket.socket, requests: Requests, waiting: Waiting) -> None:
+        self._listener = listener
+        self._requests = requests
+        self._waiting = waiting
+        self._connections: set[_Connection] = set()
+        self._server: asyncio.Server | None = None
+
+    async def open(self) -> None:
+        """Answer callers from now on."""
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_unix_server(self._connect, sock=self._listener)
+
+    def _connect(self) -> _Connection:
+        return _Connection(self._requests, self._waiting, self._connections)
+
+    async def close(self) -> None:
+        """Take no more callers and hang up on the others."""
+        if self._server is not None:
+            self._server.close()
+        for connection in list(self._connections):
+            connection.hang_up()
+
+
+class _Connection(asyncio.Protocol):
+    """One caller: says hello, then sends requests, answered by number in any order."""
+
+    def __init__(self, requests: Requests, waiting: Waiting, connections: set[_Connection]) -> None:
+        self._requests = requests
+        self._waiting = waiting
+        self._connections = connections
+        self._reader = FrameReader(ToRunner)
+        self._waits: set[Reply] = set()
+        self._is_greeted = False
+        self._transport: asyncio.Transport
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport  # type: ignore[assignment]
+        if len(self._connections) >= MOST_CONNECTIONS or not is_allowed_peer(transport.get_extra_info("socket")):
+            _log.warning("a caller was turned away from the socket")
+            self._transport.abort()
+            return
+        self._connections.add(self)
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            for frame in self._reader.feed(data):
+                self._take(frame)
+        except DeferError as error:
+            _log.warning("a caller sent what could not be read: %s", error)
+            self._transport.abort()
+
+    def _take(self, frame: Any) -> None:
+        if self._is_greeted:
+            self._requests.take(frame, self._send, self._waits)
+            return
+        if type(frame) is not Hello or frame.protocol != PROTOCOL:
+            self._send(
+                Failure(0, "DeferError", "this runner speaks another protocol", mend="use one version of defer everywhere")
+            )
+            self._transport.close()
+            return
+        self._is_greeted = True
+        self._send(Hello(PROTOCOL, os.getpid()))
+
+    def _send(self, message: Struct) -> None:
+        if not self._transport.is_closing():
+            self._transport.write(encode_frame(message))
+
+    def hang_up(self) -> None:
+        """Close the connection once what was written has left."""
+        self._transport.close()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._connections.discard(self)
+        if self._waits:
+            self._waiting.drop(self._waits)

@@ -1,0 +1,120 @@
+"""Requests of callers, from a socket or a worker's pipe: what each frame asks for and how it is answered."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from msgspec import Struct
+
+from defer_cli.domain.enqueue import Refused, Stored
+from defer_cli.domain.errors import CallRefused, DeferError, ExecutionNotFound
+from defer_cli.engine.dispatcher import Dispatcher
+from defer_cli.engine.waiting import Reply
+from defer_cli.intake import Intake
+from defer_cli.link.frames import Answer, Ask, Ended, Enqueued, Enqueues, Failure, Wait
+from defer_cli.reports import Reports
+from defer_cli.store.writer import MOST_CALLS
+
+Send = Callable[[Struct], None]
+
+
+class Requests:
+    """Answers requests; ``send`` is the way back to whoever asked."""
+
+    def __init__(self, intake: Intake, dispatcher: Dispatcher, reports: Reports) -> None:
+        self._intake = intake
+        self._dispatcher = dispatcher
+        self._reports = reports
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def take(self, frame: Any, send: Send, waits: set[Reply] | None = None) -> bool:
+        """Begin to answer ``frame``; False when it is no request. ``waits`` collects what a lost caller drops."""
+        kind = type(frame)
+        if kind is Enqueues:
+            self._enqueue(frame, send)
+        elif kind is Wait:
+            self._wait(frame, send, waits)
+        elif kind is Ask:
+            task = asyncio.get_running_loop().create_task(self._ask(frame, send))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        else:
+            return False
+        return True
+
+    def _enqueue(self, frame: Enqueues, send: Send) -> None:
+        number = frame.number
+        if len(frame.calls) > MOST_CALLS:
+            send(failure(number, CallRefused(f"{len(frame.calls):,} calls in one frame, at most {MOST_CALLS:,}")))
+            return
+
+        def on_done(results: list[Stored | Refused] | None, error: BaseException | None) -> None:
+            if results is None:
+                send(failure(number, error or CallRefused("nothing was stored")))
+            else:
+                send(_enqueued(number, results))
+
+        self._intake.enqueue(frame.calls, on_done)
+
+    def _wait(self, frame: Wait, send: Send, waits: set[Reply] | None) -> None:
+        dispatcher, id = self._dispatcher, frame.id
+
+        def reply(state: str, result: bytes | None, error: bytes | None) -> None:
+            if waits is not None:
+                waits.discard(reply)
+            send(Ended(frame.number, id, state, result, error))
+
+        if waits is not None:
+            waits.add(reply)
+        dispatcher.waiting.add(id, reply, seq=frame.waiter_seq)
+        looked = dispatcher.writer.submit(lambda store: (store.results([id]), store.place(id)))
+
+        def on_looked(done: asyncio.Future[Any]) -> None:
+            if done.cancelled() or not dispatcher.waiting.is_awaited(id):
+                return
+            if (error := done.exception()) is not None:
+                dispatcher.waiting.drop({reply})
+                send(failure(frame.number, error))
+                return
+            results, place = done.result()
+            if id in results:
+                dispatcher.waiting.ended(id, *results[id])
+            elif place is None:
+                dispatcher.waiting.drop({reply})
+                send(failure(frame.number, ExecutionNotFound(f"no execution has the id {id!r}")))
+            elif frame.waiter_seq and (why := dispatcher.would_never_end(frame.waiter_seq, *place)):
+                dispatcher.waiting.drop({reply})
+                send(failure(frame.number, why))
+
+        looked.add_done_callback(on_looked)
+
+    async def _ask(self, frame: Ask, send: Send) -> None:
+        try:
+            value = await self._reports.ask(frame.name, frame.parameters)
+        except Exception as error:
+            send(failure(frame.number, error))
+        else:
+            send(Answer(frame.number, value))
+
+
+def _enqueued(number: int, results: list[Stored | Refused]) -> Enqueued:
+    """Return the answer to calls: most are new, and of those the caller knows everything but the moment."""
+    now_us = 0
+    entries: list[Stored | Refused | None] = []
+    for result in results:
+        if type(result) is Stored and result.is_new:
+            now_us = result.updated_us
+            entries.append(None)
+        else:
+            entries.append(result)
+    return Enqueued(number, now_us, entries)
+
+
+def failure(number: int, error: BaseException) -> Failure:
+    """Return ``error`` as a frame."""
+    if isinstance(error, DeferError):
+        return Failure(number, type(error).__name__, error.problem, error.where, error.mend)
+    return Failure(number, "DeferError", f"the runner failed: {type(error).__name__}: {error}")
+

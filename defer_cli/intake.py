@@ -1,0 +1,89 @@
+"""What callers may change: CLI, sockets, workers and crons all come in here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from difflib import get_close_matches
+
+from defer_cli.domain.arguments import encode_arguments
+from defer_cli.domain.enqueue import Enqueue, Refused, Stored
+from defer_cli.domain.errors import ArgumentError, CallRefused
+from defer_cli.domain.function import FunctionSpec
+from defer_cli.store.contract import Store
+from defer_cli.store.writer import Writer
+
+LONGEST_NAME = 256
+Results = list[Stored | Refused]
+OnResults = Callable[[Results | None, BaseException | None], None]
+
+
+class Intake:
+    """One way in to the store: checks what came, then hands it to the writer."""
+
+    def __init__(self, writer: Writer) -> None:
+        self._writer = writer
+
+    def enqueue(self, calls: Sequence[Enqueue], on_done: OnResults) -> None:
+        """Store calls; ``on_done`` gets one result each once they are on disk. Unknown functions are queued."""
+        for call in calls:
+            if not call.function or len(call.function) > LONGEST_NAME or not call.id:
+                on_done(
+                    None, CallRefused(f"a call of {call.function[:40]!r} has no usable name or id; nothing was stored")
+                )
+                return
+        if len(calls) > 0:
+            self._writer.enqueue(calls, on_done)
+        else:
+            on_done([], None)
+
+    async def enqueue_one(self, call: Enqueue) -> Stored:
+        """Store one call; raise ``CallRefused`` when it is not accepted."""
+        (result,) = await self._writer.submit(lambda store: store.insert([call]))
+        return accepted(result)
+
+
+def insert_one(store: Store, call: Enqueue) -> Stored:
+    """Store one call through a store that this process owns; raise ``CallRefused`` when it is not accepted."""
+    with store.transaction():
+        (result,) = store.insert([call])
+    return accepted(result)
+
+
+def accepted(result: Stored | Refused) -> Stored:
+    """Return ``result`` when the call was stored; raise ``CallRefused`` when it was not."""
+    if isinstance(result, Refused):
+        raise CallRefused(result.problem, mend=result.mend)
+    return result
+
+
+def known_function(name: str, functions: Mapping[str, FunctionSpec]) -> FunctionSpec:
+    """Return the function called ``name``; raise ``CallRefused`` with the nearest known name."""
+    spec = functions.get(name)
+    if spec is not None:
+        return spec
+    near = get_close_matches(name, functions, n=1)
+    known = ", ".join(sorted(functions)) or "none: the project defines no function yet"
+    raise CallRefused(
+        f"there is no function {name!r}", mend=f"did you mean {near[0]!r}?" if near else f"known functions: {known}"
+    )
+
+
+def fit_arguments(spec: FunctionSpec, args: Sequence[object]) -> bytes:
+    """Return positional arguments as stored, checked against the parameters of ``spec``.
+
+    Raises ``ArgumentError`` when they are too few or too many, or not JSON.
+    """
+    positional = [p for p in spec.parameters if p.kind in ("positional_only", "positional_or_keyword")]
+    required = sum(not p.has_default for p in positional)
+    keywords = [p.name for p in spec.parameters if p.kind == "keyword_only" and not p.has_default]
+    takes_more = any(p.kind == "var_positional" for p in spec.parameters)
+    shape = ", ".join(p.name for p in spec.parameters) or "no arguments"
+    if len(args) < required or (len(args) > len(positional) and not takes_more):
+        raise ArgumentError(
+            f"{spec.name}() got {len(args)} arguments and takes {shape}", mend=f"give {required} to {len(positional)}"
+        )
+    if keywords:
+        raise ArgumentError(
+            f"{spec.name}() needs keyword arguments ({', '.join(keywords)})", mend="call it from Python"
+        )
+    return encode_arguments(args, {})[0]

@@ -1,0 +1,1 @@
+"""Between processes: frames, sockets, the inbox, and where a project's data folder is."""

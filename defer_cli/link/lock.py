@@ -1,0 +1,67 @@
+"""Who owns a data folder: one runner for its life, or a command for its moment."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from defer_cli.domain.errors import StoreError
+
+Holder: TypeAlias = Literal["runner", "command"]
+
+COMMAND_WAIT = timedelta(seconds=10)
+_PAUSE_SECONDS = 0.02
+
+
+@contextmanager
+def own(path: Path, holder: Holder) -> Iterator[None]:
+    """Hold the lock file ``path`` for the block; it is never unlinked.
+
+    A command that holds it is waited for, up to 10 s. Raises ``StoreError`` with the pid of a living runner.
+    """
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        _acquire(descriptor, path, holder)
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, json.dumps({"holder": holder, "pid": os.getpid()}).encode(), 0)
+        yield
+        os.ftruncate(descriptor, 0)
+    finally:
+        os.close(descriptor)
+
+
+def _acquire(descriptor: int, path: Path, holder: Holder) -> None:
+    deadline = time.monotonic() + COMMAND_WAIT.total_seconds()
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            held_by, pid = _read(descriptor)
+            if held_by == "runner" or time.monotonic() > deadline:
+                raise _refusal(path, holder, held_by, pid) from None
+        time.sleep(_PAUSE_SECONDS)
+
+
+def _refusal(path: Path, holder: Holder, held_by: str, pid: int | None) -> StoreError:
+    who = f"a {held_by} (pid {pid})" if pid else "another process"
+    mend = "stop it first, or give this one its own --data folder"
+    if holder == "command" and held_by == "runner":
+        mend = "try again: it is starting or stopping"
+    return StoreError(f"{path.parent} is owned by {who}", where=str(path), mend=mend)
+
+
+def _read(descriptor: int) -> tuple[str, int | None]:
+    """Return what the file says of its holder; it is empty for the instant before the holder has written."""
+    try:
+        content = json.loads(os.pread(descriptor, 256, 0))
+        return str(content["holder"]), int(content["pid"])
+    except (ValueError, KeyError, TypeError):
+        return "command", None

@@ -1,0 +1,222 @@
+"""What every store can do: plain synchronous methods, one named statement each; one writer calls them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+from defer_cli.domain.enqueue import Enqueue, Refused, Stored
+from defer_cli.domain.execution import Attempt, Execution
+from defer_cli.domain.function import AtLimit
+from defer_cli.domain.settle import Move, Running
+from defer_cli.domain.states import State
+from defer_cli.link.frames import LogChunk
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """How many of a function may run at once (None: no limit), and what becomes of the others."""
+
+    concurrency: int | None = None
+    action: AtLimit = "keep"
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """An execution that left the queue without running: cancelled or discarded in a claim."""
+
+    seq: int
+    id: str
+    function: str
+    state: State
+
+
+@dataclass(slots=True)
+class Claim:
+    """What a claim took, in the order of the queue, and what it ended on its way."""
+
+    started: list[Running]
+    ended: list[Ending]
+    next_due_us: int | None = None
+    """When the next execution is due that this claim left because its time has not come; None: none known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """One instant of a cron that is to be run: the execution it makes."""
+
+    function: str
+    canonical: str
+    tick_us: int
+    call: Enqueue
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Ticks of a cron that were not run one by one: after ``after_us``, until ``until_us``, and why."""
+
+    function: str
+    canonical: str
+    after_us: int
+    until_us: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """The last tick of a cron that was considered; it only finds gaps, the tick's row prevents repeats."""
+
+    function: str
+    canonical: str
+    mark_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """One line of an attempt."""
+
+    attempt: int
+    at_us: int
+    stream: str
+    text: str
+
+
+class Store(Protocol):
+    """The writing side: one owner, one connection. Every moment is microseconds since 1970."""
+
+    def now(self) -> int:
+        """Return the store's clock."""
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """Begin, then commit at the end of the block, or roll back when it raises. Blocks do not nest.
+
+        In-memory hints and counters follow the transaction: a rollback undoes them too.
+        """
+
+    def savepoint(self) -> AbstractContextManager[None]:
+        """Inside a transaction: undo only this block when it raises."""
+
+    def insert(self, calls: Sequence[Enqueue]) -> list[Stored | Refused]:
+        """Store calls, one result each; an id that exists answers with its execution, or is refused when the
+        function or the arguments differ. Arguments are compared in their hashed form."""
+
+    def claim(self, *, limit: int, runner: str, functions: Mapping[str, Limit]) -> Claim:
+        """Start up to ``limit`` due executions of ``functions``, by (scheduled, seq); locks what it counts."""
+
+    def apply(self, moves: Sequence[Move]) -> list[bool]:
+        """Write moves of attempts, each guarded by its attempt and source state; False: refused, nothing written."""
+
+    def abort(self, id: str) -> Running | None:
+        """Move a started execution to aborting; None when it is not started."""
+
+    def cancel(self, id: str) -> bool:
+        """Move a created execution to cancelled."""
+
+    def reschedule(self, id: str, scheduled_us: int) -> bool:
+        """Give a created execution another time; True when it was created."""
+
+    def discard_due(self, *, limit: int) -> list[Ending]:
+        """Discard what was never started by its ``discard_after``."""
+
+    def next_discard_us(self) -> int | None:
+        """Return the earliest ``discard_after`` of what was never started."""
+
+    def take_back(self, *, limit: int) -> list[Running]:
+        """Make what a dead runner left started created again (uncharged, ``losses`` + 1), aborting aborted.
+
+        Returns the attempts it ended, at most ``limit``; call it until it returns none.
+        """
+
+    def step_back(self, *, limit: int) -> int:
+        """Set unmarked created rows that lie ahead of now to now, in their old order; return how many."""
+
+    def fire(self, ticks: Sequence[Tick]) -> list[Stored | None]:
+        """Insert tick rows with their executions and marks; None where the tick's row was there already."""
+
+    def marks(self) -> list[Mark]:
+        """Return the mark of every (function, canonical form)."""
+
+    def set_marks(self, marks: Sequence[Mark]) -> None:
+        """Set marks, also backwards."""
+
+    def record_gaps(self, gaps: Sequence[Gap]) -> None:
+        """Keep the gaps, to be shown."""
+
+    def forget_marks(self, keep: Sequence[tuple[str, str]]) -> None:
+        """Remove the marks of crons that are gone: all but those of ``keep`` (function, canonical form)."""
+
+    def append_logs(self, chunks: Sequence[LogChunk]) -> None:
+        """Keep log chunks; those of executions that are gone are dropped."""
+
+    def marked_children(self, parents: Sequence[str]) -> dict[str, dict[bytes, int]]:
+        """Return, by parent id, how many marked children each call hash has."""
+
+    def results(self, ids: Sequence[str]) -> dict[str, tuple[str, bytes | None, bytes | None]]:
+        """Return state, result and error (JSON) of executions that have ended, by id."""
+
+    def place(self, id: str) -> tuple[str, str] | None:
+        """Return function and state of an execution; None when there is none."""
+
+    def start_runner(self, *, name: str, pid: int, version: str) -> None:
+        """Record that this runner owns the store."""
+
+    def stop_runner(self, *, name: str) -> None:
+        """Record that it stopped in good order."""
+
+    def checkpoint(self) -> None:
+        """Fold what was written ahead into the database, without waiting for readers."""
+
+    def close(self) -> None:
+        """Close the store."""
+
+
+class Reader(Protocol):
+    """The reading side: short statements on a connection that cannot write."""
+
+    def get(self, id: str) -> Execution | None:
+        """Return one execution."""
+
+    def executions(
+        self,
+        *,
+        limit: int,
+        functions: Sequence[str] = (),
+        states: Sequence[str] = (),
+        parent: str | None = None,
+    ) -> list[Execution]:
+        """Return executions, newest first."""
+
+    def attempts(self, id: str) -> list[Attempt]:
+        """Return the attempts of an execution, oldest first, the running one included."""
+
+    def payload(self, id: str) -> tuple[bytes, bytes | None, bytes | None] | None:
+        """Return arguments, result and error (JSON)."""
+
+    def log_lines(self, id: str, *, attempt: int | None = None) -> list[LogLine]:
+        """Return what an execution printed, in order."""
+
+    def counts(self) -> dict[tuple[str, State], int]:
+        """Return how many executions each function has in each state, those above 0."""
+
+    def last_executions(self) -> dict[str, Execution]:
+        """Return the newest execution of each function."""
+
+    def count_due(self, *, now_us: int, functions: Sequence[str] | None = None, without: Sequence[str] = ()) -> int:
+        """Return how many created executions are due; of ``functions``, or of all but ``without``."""
+
+    def count_waiting_retries(self) -> int:
+        """Return how many executions wait for a retry."""
+
+    def count_children(self, parent: str) -> dict[State, int]:
+        """Return how many children of an execution are in each state."""
+
+    def ticks(self, function: str, *, limit: int) -> list[int]:
+        """Return the newest ticks of a cron."""
+
+    def gaps(self, function: str | None = None, *, limit: int) -> list[Gap]:
+        """Return the newest gaps."""
+
+    def close(self) -> None:
+        """Close the connection."""

@@ -1,0 +1,208 @@
+"""Starting what is due: by (scheduled, seq) over all functions, never more of one than its limit."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+
+from defer_cli.domain.errors import StoreError
+from defer_cli.domain.settle import Running
+from defer_cli.domain.states import State
+from defer_cli.store.contract import Claim, Ending, Limit
+from defer_cli.store.sqlite import statements
+from defer_cli.store.sqlite.session import Session, as_list
+
+MOST_ENDED = 1_000
+"""Executions a claim cancels or discards on its way: deleting more would hold up the rest."""
+_FIRST_LOOK = 4
+_LONGEST_LOOK = 1_000
+_NO_OTHER = (sys.maxsize, 0, "")
+
+
+def claim(session: Session, *, limit: int, runner: str, functions: Mapping[str, Limit]) -> Claim:
+    """Start up to ``limit`` due executions of ``functions``."""
+    session.require_transaction()
+    now = session.now()
+    if functions is not session.claimable:
+        session.claimable = functions
+        session.heads.release_all()
+    result = Claim([], [])
+    while len(result.started) < limit and len(result.ended) < MOST_ENDED:
+        picking = _Picking(session, functions, now, limit - len(result.started))
+        picking.pick()
+        if picking.picked:
+            _start(session, picking.picked, runner, now, result)
+        for function in picking.full:
+            _meet_limit(session, function, functions[function], now, result)
+        if not picking.picked:
+            break
+    head = session.heads.first()
+    if head is not None:
+        has_more_to_end = len(result.ended) >= MOST_ENDED
+        if head[0] > now:
+            result.next_due_us = head[0]
+        elif has_more_to_end:
+            result.next_due_us = now
+    return result
+
+
+class _Look:
+    """What was read of one function's queue and not yet taken."""
+
+    __slots__ = ("is_all", "last", "rows", "size")
+
+    def __init__(self) -> None:
+        self.rows: list[tuple[int, int]] = []  # in reverse: the next one is the last
+        self.last = (-1, -1)
+        self.size = _FIRST_LOOK
+        self.is_all = False
+
+
+class _Picking:
+    """One walk over the heads of functions, in the order of the queue."""
+
+    def __init__(self, session: Session, functions: Mapping[str, Limit], now: int, limit: int) -> None:
+        self._session = session
+        self._functions = functions
+        self._now = now
+        self._limit = limit
+        self._looks: dict[str, _Look] = {}
+        self._taken: dict[str, int] = {}
+        self.picked: list[int] = []
+        self.full: set[str] = set()
+
+    def pick(self) -> None:
+        """Fill ``picked``; ``full`` are functions whose places are all held now, left out of the heads."""
+        heads = self._session.heads
+        while len(self.picked) < self._limit:
+            head = heads.first()
+            if head is None or head[0] > self._now:
+                return
+            function = head[2]
+            options = self._functions.get(function)
+            if options is None:
+                heads.park_unknown(function)
+                continue
+            places = self._limit - len(self.picked)
+            is_limited = options.concurrency is not None
+            if options.concurrency is not None:
+                held = self._session.counters.running(function) + self._taken.get(function, 0)
+                places = min(places, options.concurrency - held)
+            if places > 0:
+                heads.take_first()
+                taken = self._take(function, places, heads.first() or _NO_OTHER)
+                if is_limited:
+                    self._taken[function] = self._taken.get(function, 0) + taken
+                    self._park_if_full(function, options)
+            else:
+                self.full.add(function)
+                heads.park_at_limit(function)
+
+    def _park_if_full(self, function: str, options: Limit) -> None:
+        assert options.concurrency is not None
+        if self._session.counters.running(function) + self._taken[function] >= options.concurrency:
+            self.full.add(function)
+            self._session.heads.park_at_limit(function)
+
+    def _take(self, function: str, places: int, bound: tuple[int, int, str]) -> int:
+        """Take up to ``places`` of one function that come before ``bound``, and set its head anew."""
+        look = self._looks.get(function)
+        if look is None:
+            look = self._looks[function] = _Look()
+        if not look.rows:
+            self._read(function, look, places, is_alone=bound[0] > self._now)
+        rows = look.rows
+        taken = 0
+        while rows and taken < places and rows[-1][0] <= self._now and rows[-1] < bound[:2]:
+            self.picked.append(rows.pop()[1])
+            taken += 1
+        if rows:
+            self._session.heads.set(function, *rows[-1])
+        elif not look.is_all:
+            self._session.heads.set(function, *look.last)
+        return taken
+
+    def _read(self, function: str, look: _Look, places: int, *, is_alone: bool) -> None:
+        size = min(places + 1, _LONGEST_LOOK if is_alone else look.size)
+        look.size = min(look.size * 2, _LONGEST_LOOK)
+        look.rows = self._session.execute(statements.CLAIM_DUE, (function, *look.last, size)).fetchall()
+        look.is_all = len(look.rows) < size
+        if look.rows:
+            look.last = look.rows[-1]
+            look.rows.reverse()
+
+
+def _start(session: Session, picked: list[int], runner: str, now: int, result: Claim) -> None:
+    rows = session.execute(statements.CLAIM_READ, (as_list(picked),)).fetchall()
+    started: list[Running] = []
+    moves = []
+    expired: list[tuple[int, str, str]] = []
+    started_of: dict[str, int] = {}
+    for seq, id, function, attempt, charged, scheduled, is_suspect, losses, parent, discard, arguments, metadata in rows:
+        if discard is not None and attempt == 0 and discard <= now:
+            expired.append((seq, id, function))
+            continue
+        moves.append((now, now, runner, seq, attempt))
+        started_of[function] = started_of.get(function, 0) + 1
+        started.append(
+            Running(
+                seq,
+                id,
+                function,
+                attempt + 1,
+                charged,
+                scheduled,
+                is_suspect == 1,
+                losses,
+                False,
+                arguments,
+                metadata,
+                parent,
+                now,
+            )
+        )
+    if moves and session.executemany(statements.CLAIM, moves).rowcount != len(moves):
+        raise StoreError("the queue and its index disagree", mend="run `defer doctor`", is_fatal=True)
+    started.sort(key=lambda running: (running.scheduled_us, running.seq))
+    result.started += started
+    for function, count in started_of.items():
+        session.counters.move(function, "created", "started", count)
+    result.ended += discard_rows(session, expired, now)
+
+
+def discard_rows(session: Session, rows: list[tuple[int, str, str]], now: int) -> list[Ending]:
+    """Discard executions (seq, id, function) that never started."""
+    if rows:
+        session.executemany(statements.DISCARD, [(now, now, seq) for seq, _, _ in rows])
+        for _, _, function in rows:
+            session.counters.move(function, "created", "discarded")
+    return [Ending(seq, id, function, State.DISCARDED) for seq, id, function in rows]
+
+
+def _meet_limit(session: Session, function: str, options: Limit, now: int, result: Claim) -> None:
+    """Decide what becomes of a function whose places seemed all held when it was picked from."""
+    heads = session.heads
+    if options.concurrency is None or session.counters.running(function) < options.concurrency:
+        heads.release(function)  # some of what was picked had expired
+    elif options.action == "cancel":
+        _cancel_waiting(session, function, now, result)
+
+
+def _cancel_waiting(session: Session, function: str, now: int, result: Claim) -> None:
+    """Cancel what of a full function is due and never started; what is due later becomes its head."""
+    head = session.heads.of(function)
+    if head is None:
+        session.heads.pass_over(function, None)
+        return
+    budget = max(MOST_ENDED - len(result.ended), 0)
+    since = head[:2]
+    rows = session.execute(statements.CLAIM_NEVER_STARTED, (function, *since, now, budget)).fetchall()
+    if rows:
+        session.executemany(statements.CLAIM_CANCEL, [(now, now, seq) for _, seq, _ in rows])
+        session.counters.move(function, "created", "cancelled", len(rows))
+        result.ended += [Ending(seq, id, function, State.CANCELLED) for _, seq, id in rows]
+    if len(rows) == budget:
+        session.heads.pass_over(function, rows[-1][:2] if rows else since)
+    else:
+        later = session.execute(statements.CLAIM_DUE, (function, now, sys.maxsize, 1)).fetchone()
+        session.heads.pass_over(function, later)

@@ -1,0 +1,127 @@
+"""Opening the database file, safely or not at all, and what its errors mean."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from defer_cli.domain.errors import StoreError
+
+_WAL_BYTES = 8 * 1024 * 1024
+_BUSY_SECONDS = 5.0
+_OWNER_ONLY = 0o600
+_NETWORK_FILE_SYSTEMS = frozenset(
+    "9p afs beegfs ceph cifs coda fuse.glusterfs fuse.sshfs glusterfs gpfs lustre ncpfs nfs nfs4 smb2 smb3 smbfs".split()
+)
+
+_FATAL = frozenset({"CORRUPT", "NOTADB", "IOERR", "PROTOCOL"})
+_MENDS = {
+    "BUSY": "end the program that holds the database, or wait for it",
+    "LOCKED": "end the program that holds the database, or wait for it",
+    "FULL": "free disk space; queued executions are safe",
+    "READONLY": "make the file and its folder writable for the user that runs defer",
+    "PERM": "make the file and its folder writable for the user that runs defer",
+    "CANTOPEN": "check that its folder exists and is writable",
+    "CORRUPT": "restore a backup, or move the file away to begin anew",
+    "NOTADB": "restore a backup, or move the file away to begin anew",
+    "IOERR": "check the disk; what was under way is decided at the next start",
+}
+
+
+def open_writing(path: Path) -> sqlite3.Connection:
+    """Open a connection that writes; an empty database is prepared, nothing else is changed."""
+    _refuse_network(path)
+    is_new = not path.exists() or path.stat().st_size == 0
+    if is_new:
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, _OWNER_ONLY))
+    connection = _connect(path, "rw")
+    if is_new:
+        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+    return connection
+
+
+def keep_log(connection: sqlite3.Connection, path: Path) -> None:
+    """Write ahead, wait for the disk at each commit, and make the log as long as it will need to be.
+
+    A commit that overwrites is far cheaper than one that makes the file longer. SQLite reads the log up to
+    the first frame whose checksum is wrong, so the zeros mean nothing to it.
+    """
+    connection.execute("PRAGMA journal_mode = WAL").fetchall()
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA wal_autocheckpoint = 0")
+    connection.execute("PRAGMA temp_store = MEMORY")
+    connection.execute("PRAGMA cache_size = -32768")
+    connection.execute("SELECT count(*) FROM sqlite_schema").fetchall()  # makes the log, when there is none
+    with path.with_name(path.name + "-wal").open("ab") as log:
+        missing = _WAL_BYTES - log.tell()
+        if missing > 0:
+            log.write(bytes(missing))
+            log.flush()
+            os.fsync(log.fileno())
+
+
+def open_reading(path: Path) -> sqlite3.Connection:
+    """Open a connection that cannot write."""
+    connection = _connect(path, "ro")
+    connection.execute("PRAGMA query_only = 1")
+    connection.execute("PRAGMA temp_store = MEMORY")
+    return connection
+
+
+@contextmanager
+def reporting(where: Path | str | None = None) -> Iterator[None]:
+    """Raise SQLite's errors as ``StoreError``."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise store_error(error, where) from error
+    except OSError as error:
+        raise StoreError(f"{error.strerror or error}", where=str(where or error.filename), mend=_MENDS["PERM"]) from error
+
+
+def store_error(error: sqlite3.Error, where: Path | str | None = None) -> StoreError:
+    """Return what an error of SQLite means to a person, and whether the runner must stop."""
+    name = getattr(error, "sqlite_errorname", "SQLITE_ERROR").removeprefix("SQLITE_").partition("_")[0]
+    return StoreError(
+        f"the database failed: {error}",
+        where=None if where is None else str(where),
+        mend=_MENDS.get(name),
+        is_fatal=name in _FATAL,
+    )
+
+
+def _connect(path: Path, mode: str) -> sqlite3.Connection:
+    uri = f"{path.resolve().as_uri()}?mode={mode}"
+    return sqlite3.connect(
+        uri, uri=True, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=256
+    )
+
+
+def _refuse_network(path: Path, mounts: Path = Path("/proc/mounts")) -> None:
+    kind = file_system_of(path.parent.resolve(), mounts)
+    if kind in _NETWORK_FILE_SYSTEMS:
+        raise StoreError(
+            f"the database would lie on a network file system ({kind}), whose locks and syncs cannot be trusted",
+            where=str(path),
+            mend="put the data folder on a local disk: --data DIR",
+        )
+
+
+def file_system_of(folder: Path, mounts: Path) -> str | None:
+    """Return the kind of file system ``folder`` lies on, as the table of mounts tells it."""
+    try:
+        lines = mounts.read_text(errors="surrogateescape").splitlines()
+    except OSError:
+        return None
+    best: tuple[int, str] | None = None
+    for line in lines:
+        fields = line.split(" ")
+        if len(fields) < 3:
+            continue
+        point = Path(fields[1].encode("latin-1", "surrogateescape").decode("unicode_escape"))
+        if folder.is_relative_to(point) and (best is None or len(point.parts) >= best[0]):
+            best = (len(point.parts), fields[2])
+    return None if best is None else best[1]

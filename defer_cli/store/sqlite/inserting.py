@@ -1,0 +1,141 @@
+"""Storing calls, each id once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from defer_cli.domain.arguments import hashed_form
+from defer_cli.domain.enqueue import Enqueue, Refused, Stored
+from defer_cli.store.sqlite import statements
+from defer_cli.store.sqlite.session import Session, as_list
+
+_LATEST_US = 253_402_300_799_999_999
+"""The last microsecond of the year 9999, beyond which no moment can be shown."""
+NO_ARGUMENTS = b"[]"
+LARGEST_INLINE = 256
+"""Bytes of arguments and metadata, or of a result, that lie in the execution's own row: every move rewrites them."""
+_encode = msgspec.json.encode
+
+
+def insert(
+    session: Session, calls: Sequence[Enqueue], *, scheduled: Sequence[int] | None = None
+) -> list[Stored | Refused]:
+    """Store calls, one result each; ``scheduled`` gives ticks their times, past ones too, whatever was asked."""
+    session.require_transaction()
+    now = session.now()
+    first_seq = session.next_seq
+    results: list[Stored | Refused] = []
+    rows: list[tuple[Any, ...]] = []
+    payloads: list[tuple[int, bytes, bytes | None]] = []
+    for seq, call in enumerate(calls, start=first_seq):
+        created = call.called_us if 0 < call.called_us < now else now
+        asked = call.scheduled_us
+        due = now
+        is_delayed = 0
+        if scheduled is not None:
+            due = scheduled[seq - first_seq]
+        elif asked is not None and asked > now:
+            due = min(asked, _LATEST_US)
+            is_delayed = 1
+        discard = call.discard_us
+        if discard is not None:
+            discard = min(max(discard, 0), _LATEST_US)
+        arguments: bytes | None = call.arguments
+        metadata = _encode(call.metadata) if call.metadata else None
+        if arguments == NO_ARGUMENTS and metadata is None:
+            arguments = None
+        elif len(call.arguments) + len(metadata or b"") > LARGEST_INLINE:
+            payloads.append((seq, call.arguments, metadata))
+            arguments = metadata = None
+        rows.append(
+            (
+                seq,
+                call.id,
+                call.function,
+                is_delayed,
+                call.came_from,
+                call.parent,
+                call.call_hash,
+                call.rerun_of,
+                created,
+                due,
+                now,
+                discard,
+                arguments,
+                metadata,
+            )
+        )
+        results.append(Stored(call.id, True, "created", 0, created, due, now))
+    if not rows:
+        return results
+    session.next_seq = first_seq + len(rows)
+    if session.executemany(statements.INSERT, rows).rowcount == len(rows):
+        _follow(session, calls, rows, payloads)
+        return results
+    existing = _existing(session, calls)
+    new = {row[0] for row in rows if existing[row[1]][0] == row[0]}
+    _follow(
+        session,
+        [call for call, row in zip(calls, rows, strict=True) if row[0] in new],
+        [row for row in rows if row[0] in new],
+        [payload for payload in payloads if payload[0] in new],
+    )
+    for position, (call, row) in enumerate(zip(calls, rows, strict=True)):
+        if row[0] not in new:
+            results[position] = _earlier(session, call, existing[call.id])
+    return results
+
+
+def _follow(
+    session: Session,
+    calls: Sequence[Enqueue],
+    rows: Sequence[tuple[Any, ...]],
+    payloads: Sequence[tuple[int, bytes, bytes | None]],
+) -> None:
+    """Write what goes with new executions: large payloads, metadata, counters, heads."""
+    if payloads:
+        session.executemany(statements.INSERT_PAYLOAD, payloads)
+        session.written_bytes += sum([len(payload[1]) for payload in payloads])
+    heads = session.heads
+    created_of: dict[str, int] = {}
+    pairs: list[tuple[str, str, int]] = []
+    for call, row in zip(calls, rows, strict=True):
+        function = call.function
+        created_of[function] = created_of.get(function, 0) + 1
+        heads.offer(function, row[9], row[0])
+        if call.metadata:
+            seq = row[0]
+            pairs.extend([(key, value, seq) for key, value in call.metadata.items()])
+    if pairs:
+        session.executemany(statements.INSERT_METADATA, pairs)
+    for function, count in created_of.items():
+        session.counters.add(function, "created", count)
+
+
+_Found = tuple[int, str, str, str, int, int, int, int]
+
+
+def _existing(session: Session, calls: Sequence[Enqueue]) -> dict[str, _Found]:
+    ids = as_list([call.id for call in calls])
+    return {row[1]: row for row in session.execute(statements.INSERT_EXISTING, (ids,))}
+
+
+def _earlier(session: Session, call: Enqueue, found: _Found) -> Stored | Refused:
+    seq, id, function, state, attempt, created_us, scheduled_us, updated_us = found
+    named = f"the id {id}" if call.key is None else f"the key {call.key!r} (id {id})"
+    if function != call.function:
+        return Refused(
+            id, f"{named} belongs to a call of {function}, not of {call.function}", "use an id or a key of its own"
+        )
+    row = session.execute(statements.INSERT_EXISTING_ARGUMENTS, (seq,)).fetchone()
+    stored = NO_ARGUMENTS if row is None or row[0] is None else row[0]
+    if stored != call.arguments and hashed_form(stored) != hashed_form(call.arguments):
+        return Refused(
+            id,
+            f"{named} belongs to an earlier call of {function} with other arguments",
+            "use another key, or the arguments of the earlier call",
+        )
+    return Stored(id, False, state, attempt, created_us, scheduled_us, updated_us)

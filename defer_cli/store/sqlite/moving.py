@@ -1,0 +1,66 @@
+"""Moves that are asked for, or that time brings, one execution or a few at a time."""
+
+from __future__ import annotations
+
+from defer_cli.domain.settle import Running
+from defer_cli.store.contract import Ending
+from defer_cli.store.sqlite import statements
+from defer_cli.store.sqlite.claiming import discard_rows
+from defer_cli.store.sqlite.session import Session
+
+
+def abort(session: Session, id: str) -> Running | None:
+    """Move a started execution to aborting."""
+    session.require_transaction()
+    rows = session.execute(statements.ABORT, (session.now(), id)).fetchall()
+    if not rows:
+        return None
+    seq, id, function, attempt, charged, scheduled, is_suspect, losses, parent, started = rows[0]
+    session.counters.move(function, "started", "aborting")
+    return Running(
+        seq,
+        id,
+        function,
+        attempt,
+        charged,
+        scheduled,
+        is_suspect=is_suspect == 1,
+        losses=losses,
+        is_aborting=True,
+        parent=parent,
+        started_us=started,
+    )
+
+
+def cancel(session: Session, id: str) -> bool:
+    """Move a created execution to cancelled."""
+    session.require_transaction()
+    now = session.now()
+    rows = session.execute(statements.CANCEL, (now, now, id)).fetchall()
+    for (function,) in rows:
+        session.counters.move(function, "created", "cancelled")
+    return bool(rows)
+
+
+def reschedule(session: Session, id: str, scheduled_us: int) -> bool:
+    """Give a created execution another time, now at the earliest."""
+    session.require_transaction()
+    now = session.now()
+    scheduled = max(scheduled_us, now)
+    rows = session.execute(statements.RESCHEDULE, (scheduled, scheduled > now, now, id)).fetchall()
+    for function, seq in rows:
+        session.heads.offer(function, scheduled, seq)
+    return bool(rows)
+
+
+def discard_due(session: Session, *, limit: int) -> list[Ending]:
+    """Discard what was never started by its ``discard_after``."""
+    session.require_transaction()
+    now = session.now()
+    return discard_rows(session, session.execute(statements.DISCARD_DUE, (now, limit)).fetchall(), now)
+
+
+def next_discard_us(session: Session) -> int | None:
+    """Return the earliest ``discard_after`` of what was never started."""
+    earliest: int | None = session.execute(statements.NEXT_DISCARD_US).fetchone()[0]
+    return earliest

@@ -1,0 +1,119 @@
+"""The writing connection with what is kept in memory beside it; both follow its transactions."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from sqlite3 import Connection, Cursor, Error
+
+from defer_cli.domain.errors import StoreError
+from defer_cli.domain.states import State
+from defer_cli.store.contract import Limit
+from defer_cli.store.sqlite import statements
+from defer_cli.store.sqlite.connection import store_error
+from defer_cli.store.sqlite.counters import Counters
+from defer_cli.store.sqlite.heads import Heads
+
+_CHECKPOINT_BYTES = 4 * 1024 * 1024
+_COMMIT_BYTES = 5 * 4096
+_CHANGE_BYTES = 512
+
+
+class Session:
+    """One owner's connection, its counters, its heads, and the next ``seq``."""
+
+    __slots__ = (
+        "_changes_seen",
+        "claimable",
+        "connection",
+        "counters",
+        "execute",
+        "executemany",
+        "heads",
+        "next_seq",
+        "now",
+        "written_bytes",
+    )
+
+    def __init__(self, connection: Connection, clock: Callable[[], int]) -> None:
+        self.connection = connection
+        self.now = clock
+        self.execute: Callable[..., Cursor] = connection.execute
+        self.executemany: Callable[..., Cursor] = connection.executemany
+        self.counters = Counters(connection)
+        self.heads = Heads()
+        self.claimable: Mapping[str, Limit] = {}
+        self.next_seq = (connection.execute(statements.NEWEST_SEQ).fetchone()[0] or 0) + 1
+        self.written_bytes = 0
+        self._changes_seen = connection.total_changes
+        self.look_anew()
+
+    def look_anew(self) -> None:
+        """Forget where queues begin; each claim finds out as it visits them."""
+        self.heads.reset(self.counters.functions_with(State.CREATED))
+
+    @property
+    def checkpoint_is_due(self) -> bool:
+        """Whether about 4 MB were written ahead since the last checkpoint."""
+        return self.written_bytes > _CHECKPOINT_BYTES
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Commit at the end of the block, or undo it on disk and in memory."""
+        connection = self.connection
+        try:
+            self.execute("BEGIN IMMEDIATE")
+            yield
+            self.counters.write()
+            self.execute("COMMIT")
+        except BaseException as error:
+            self._roll_back()
+            if isinstance(error, Error):
+                raise store_error(error) from error
+            raise
+        self.counters.keep()
+        changes = connection.total_changes
+        self.written_bytes += _COMMIT_BYTES + _CHANGE_BYTES * (changes - self._changes_seen)
+        self._changes_seen = changes
+
+    @contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """Undo only this block when it raises."""
+        counted = self.counters.changes()
+        self.execute("SAVEPOINT block")
+        try:
+            yield
+        except BaseException as error:
+            if self.connection.in_transaction:  # SQLite itself rolls back on a full disk
+                self.execute("ROLLBACK TO block")
+                self.execute("RELEASE block")
+                self.counters.undo(counted)
+                self.look_anew()
+            if isinstance(error, Error):
+                raise store_error(error) from error
+            raise
+        self.execute("RELEASE block")
+
+    def require_transaction(self) -> None:
+        """Raise unless a transaction is open: counters and rows must change together."""
+        if not self.connection.in_transaction:
+            raise StoreError("the store was changed outside a transaction", mend="use store.transaction()")
+
+    def checkpoint(self) -> None:
+        """Fold the log into the database; readers may make it stop early."""
+        self.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        self.written_bytes = 0
+
+    def _roll_back(self) -> None:
+        try:
+            if self.connection.in_transaction:
+                self.execute("ROLLBACK")
+        finally:
+            self.counters.undo({})
+            self.look_anew()
+
+
+def as_list(values: Sequence[str] | Sequence[int]) -> str:
+    """Return values as one parameter, to be read by ``json_each``."""
+    return json.dumps(values)

@@ -1,0 +1,163 @@
+"""Writing what attempts came to, a group of equal moves at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import msgspec
+
+from defer_cli.domain.execution import ExecutionError
+from defer_cli.domain.settle import Move
+from defer_cli.store.sqlite import statements
+from defer_cli.store.sqlite.inserting import LARGEST_INLINE
+from defer_cli.store.sqlite.session import Session
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """How moves of one name are written; ``is_final``: they end the execution, not only the attempt."""
+
+    statement: str
+    parameters: Callable[[Move], tuple[Any, ...]]
+    is_final: bool
+
+
+_KINDS = {
+    "succeed": _Kind(
+        statements.APPLY_SUCCEED,
+        lambda move: (
+            move.at_us,
+            move.at_us,
+            move.result if move.result is None or len(move.result) <= LARGEST_INLINE else None,
+            move.seq,
+            move.attempt,
+        ),
+        True,
+    ),
+    "fail": _Kind(
+        statements.APPLY_FAIL,
+        lambda move: (
+            move.at_us,
+            move.at_us,
+            move.charged,
+            None if move.error is None else str(move.error.code),
+            move.seq,
+            move.attempt,
+        ),
+        True,
+    ),
+    "aborted": _Kind(statements.APPLY_ABORTED, lambda move: (move.at_us, move.at_us, move.seq, move.attempt), True),
+    "retry": _Kind(
+        statements.APPLY_RETRY,
+        lambda move: (
+            move.at_us,
+            move.at_us if move.scheduled_us is None else move.scheduled_us,
+            move.is_delayed,
+            move.charged,
+            move.losses,
+            move.is_suspect,
+            move.seq,
+            move.attempt,
+        ),
+        False,
+    ),
+    "interrupt": _Kind(
+        statements.APPLY_INTERRUPT,
+        lambda move: (move.at_us, move.charged, move.losses, move.is_suspect, move.seq, move.attempt),
+        False,
+    ),
+}
+
+
+def apply(session: Session, moves: Sequence[Move]) -> list[bool]:
+    """Write moves, each guarded by its attempt and source state."""
+    session.require_transaction()
+    if len({move.seq for move in moves}) < len(moves):  # the first of two about one execution must win
+        return [_write(session, move.name, [move])[0] for move in moves]
+    groups: dict[str, list[int]] = {}
+    for position, move in enumerate(moves):
+        groups.setdefault(move.name, []).append(position)
+    if len(groups) == 1:
+        return _write(session, moves[0].name, moves)
+    applied = [False] * len(moves)
+    for name, positions in groups.items():
+        written = _write(session, name, [moves[position] for position in positions])
+        for position, is_written in zip(positions, written, strict=True):
+            applied[position] = is_written
+    return applied
+
+
+def _write(session: Session, name: str, moves: Sequence[Move]) -> list[bool]:
+    kind = _KINDS[name]
+    rows = [kind.parameters(move) for move in moves]
+    if _write_all(session, kind.statement, rows):
+        _follow(session, kind, moves)
+        return [True] * len(moves)
+    written = [session.execute(kind.statement, row).rowcount == 1 for row in rows] if len(rows) > 1 else [False]
+    _follow(session, kind, [move for move, is_written in zip(moves, written, strict=True) if is_written])
+    return written
+
+
+def _write_all(session: Session, statement: str, rows: list[tuple[Any, ...]]) -> bool:
+    """Write all rows or none."""
+    if len(rows) == 1:
+        return session.execute(statement, rows[0]).rowcount == 1
+    session.execute("SAVEPOINT moves")
+    is_complete = session.executemany(statement, rows).rowcount == len(rows)
+    if not is_complete:
+        session.execute("ROLLBACK TO moves")
+    session.execute("RELEASE moves")
+    return is_complete
+
+
+def _follow(session: Session, kind: _Kind, moves: Sequence[Move]) -> None:
+    """Write what goes with accepted moves: results, errors, attempts, counters, heads."""
+    heads = session.heads
+    counts: dict[tuple[str, str, str], int] = {}
+    for move in moves:
+        key = (move.function, move.source, move.target)
+        counts[key] = counts.get(key, 0) + 1
+    if kind.is_final:
+        outcomes = [
+            (move.seq, move.result, encode_error(move.error))
+            for move in moves
+            if move.error is not None or (move.result is not None and len(move.result) > LARGEST_INLINE)
+        ]
+        if outcomes:
+            session.executemany(statements.APPLY_OUTCOME, outcomes)
+    else:
+        session.executemany(
+            statements.APPLY_ATTEMPT,
+            [
+                (move.seq, move.attempt, move.started_us, move.at_us, move.name, encode_error(move.error))
+                for move in moves
+            ],
+        )
+        for move in moves:
+            if move.scheduled_us is None:
+                heads.look(move.function)
+            else:
+                heads.offer(move.function, move.scheduled_us, move.seq)
+        failed = [(move.id,) for move in moves if move.name == "retry"]
+        if failed:
+            session.executemany(statements.APPLY_MARK_CHILDREN, failed)
+    for (function, source, target), count in counts.items():
+        session.counters.move(function, source, target, count)
+        heads.release(function)
+
+
+def encode_error(error: ExecutionError | None) -> bytes | None:
+    """Return an error as stored; what is not text in it (lone surrogates) is replaced."""
+    if error is None:
+        return None
+    try:
+        return msgspec.json.encode(error)
+    except UnicodeEncodeError:
+        texts = {
+            name: value.encode("utf-8", "replace").decode()
+            for name, value in ((field, getattr(error, field)) for field in ("type", "message", "traceback", "location"))
+            if value is not None
+        }
+        return msgspec.json.encode(replace(error, **texts))

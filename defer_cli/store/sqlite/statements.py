@@ -1,0 +1,159 @@
+"""Every statement of the engine, named after the store's method it serves."""
+
+from __future__ import annotations
+
+COUNTERS = "SELECT function, state, count FROM counters"
+COUNT = """
+INSERT INTO counters (function, state, count) VALUES (?, ?, ?)
+ON CONFLICT (function, state) DO UPDATE SET count = count + excluded.count
+"""
+NEWEST_SEQ = "SELECT max(seq) FROM executions"
+
+INSERT = """
+INSERT INTO executions (seq, id, function, state, is_delayed, came_from, parent, call_hash, rerun_of,
+                        created_us, scheduled_us, updated_us, discard_us, arguments, metadata)
+VALUES (?, ?, ?, 'created', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (id) DO NOTHING
+"""
+INSERT_PAYLOAD = "INSERT INTO payloads (seq, arguments, metadata) VALUES (?, ?, ?)"
+INSERT_METADATA = "INSERT INTO metadata (key, value, seq) VALUES (?, ?, ?)"
+INSERT_EXISTING = """
+SELECT seq, id, function, state, attempt, created_us, scheduled_us, updated_us
+FROM executions WHERE id IN (SELECT value FROM json_each(?))
+"""
+INSERT_EXISTING_ARGUMENTS = """
+SELECT coalesce(e.arguments, p.arguments) FROM executions AS e LEFT JOIN payloads AS p ON p.seq = e.seq WHERE e.seq = ?
+"""
+
+CLAIM_DUE = """
+SELECT scheduled_us, seq FROM executions
+WHERE function = ? AND state = 'created' AND (scheduled_us, seq) > (?, ?)
+ORDER BY scheduled_us, seq LIMIT ?
+"""
+CLAIM_READ = """
+SELECT e.seq, e.id, e.function, e.attempt, e.charged, e.scheduled_us, e.is_suspect, e.losses, e.parent,
+       e.discard_us, coalesce(e.arguments, p.arguments), coalesce(e.metadata, p.metadata)
+FROM json_each(?) AS picked CROSS JOIN executions AS e ON e.seq = picked.value
+LEFT JOIN payloads AS p ON p.seq = e.seq
+"""
+CLAIM = """
+UPDATE executions SET state = 'started', attempt = attempt + 1, started_us = ?, updated_us = ?, runner = ?
+WHERE seq = ? AND attempt = ? AND state = 'created'
+"""
+CLAIM_NEVER_STARTED = """
+SELECT scheduled_us, seq, id FROM executions
+WHERE function = ? AND state = 'created' AND (scheduled_us, seq) >= (?, ?) AND scheduled_us <= ? AND attempt = 0
+ORDER BY scheduled_us, seq LIMIT ?
+"""
+CLAIM_CANCEL = """
+UPDATE executions SET state = 'cancelled', finished_us = ?, updated_us = ?
+WHERE seq = ? AND attempt = 0 AND state = 'created'
+"""
+
+APPLY_SUCCEED = """
+UPDATE executions SET state = 'succeed', finished_us = ?, updated_us = ?, losses = 0, result = ?
+WHERE seq = ? AND attempt = ? AND state = 'started'
+"""
+APPLY_FAIL = """
+UPDATE executions SET state = 'failed', finished_us = ?, updated_us = ?, losses = 0, charged = ?, error_code = ?
+WHERE seq = ? AND attempt = ? AND state = 'started'
+"""
+APPLY_ABORTED = """
+UPDATE executions SET state = 'aborted', finished_us = ?, updated_us = ?, losses = 0
+WHERE seq = ? AND attempt = ? AND state = 'aborting'
+"""
+APPLY_RETRY = """
+UPDATE executions SET state = 'created', started_us = NULL, updated_us = ?, scheduled_us = ?, is_delayed = ?,
+                      charged = ?, losses = ?, is_suspect = ?
+WHERE seq = ? AND attempt = ? AND state = 'started'
+"""
+APPLY_INTERRUPT = """
+UPDATE executions SET state = 'created', started_us = NULL, updated_us = ?, charged = ?, losses = ?, is_suspect = ?
+WHERE seq = ? AND attempt = ? AND state = 'started'
+"""
+APPLY_OUTCOME = "INSERT INTO outcomes (seq, result, error) VALUES (?, ?, ?)"
+APPLY_ATTEMPT = """
+INSERT INTO attempts (seq, number, started_us, finished_us, outcome, error) VALUES (?, ?, ?, ?, ?, ?)
+"""
+APPLY_MARK_CHILDREN = """
+UPDATE executions SET is_marked = 1
+WHERE parent = ? AND is_marked = 0 AND state IN ('failed', 'cancelled', 'aborted', 'discarded')
+"""
+
+ABORT = """
+UPDATE executions SET state = 'aborting', updated_us = ? WHERE id = ? AND state = 'started'
+RETURNING seq, id, function, attempt, charged, scheduled_us, is_suspect, losses, parent, started_us
+"""
+CANCEL = """
+UPDATE executions SET state = 'cancelled', finished_us = ?, updated_us = ? WHERE id = ? AND state = 'created'
+RETURNING function
+"""
+RESCHEDULE = """
+UPDATE executions SET scheduled_us = ?, is_delayed = ?, updated_us = ? WHERE id = ? AND state = 'created'
+RETURNING function, seq
+"""
+DISCARD_DUE = """
+SELECT seq, id, function FROM executions
+WHERE state = 'created' AND attempt = 0 AND discard_us IS NOT NULL AND discard_us <= ?
+ORDER BY discard_us LIMIT ?
+"""
+DISCARD = """
+UPDATE executions SET state = 'discarded', finished_us = ?, updated_us = ?
+WHERE seq = ? AND attempt = 0 AND state = 'created'
+"""
+NEXT_DISCARD_US = """
+SELECT min(discard_us) FROM executions WHERE state = 'created' AND attempt = 0 AND discard_us IS NOT NULL
+"""
+
+TAKE_BACK_LEFT = """
+SELECT seq, id, function, state, attempt, charged, scheduled_us, is_suspect, losses, parent, started_us
+FROM executions WHERE state IN ('started', 'aborting') ORDER BY seq DESC LIMIT ?
+"""
+TAKE_BACK = """
+UPDATE executions SET state = 'created', started_us = NULL, updated_us = ?, losses = losses + 1, is_suspect = ?
+WHERE seq = ? AND attempt = ? AND state = 'started'
+"""
+STEP_BACK_AHEAD = """
+SELECT e.seq, e.function
+FROM json_each(?) AS visited CROSS JOIN executions AS e INDEXED BY executions_due ON e.function = visited.value
+WHERE e.state = 'created' AND e.scheduled_us > ? AND e.is_delayed = 0
+ORDER BY e.scheduled_us, e.seq LIMIT ?
+"""
+STEP_BACK = "UPDATE executions SET scheduled_us = ?, updated_us = ? WHERE seq = ? AND state = 'created'"
+
+FIRE_EXISTING = """
+SELECT function, tick_us FROM ticks
+WHERE (function, tick_us) IN (SELECT value ->> 0, value ->> 1 FROM json_each(?))
+"""
+FIRE = "INSERT INTO ticks (function, tick_us, execution) VALUES (?, ?, ?)"
+FIRE_MARK = """
+INSERT INTO crons (function, canonical, mark_us) VALUES (?, ?, ?)
+ON CONFLICT (function, canonical) DO UPDATE SET mark_us = max(mark_us, excluded.mark_us)
+"""
+MARKS = "SELECT function, canonical, mark_us FROM crons ORDER BY function, canonical"
+SET_MARKS = """
+INSERT INTO crons (function, canonical, mark_us) VALUES (?, ?, ?)
+ON CONFLICT (function, canonical) DO UPDATE SET mark_us = excluded.mark_us
+"""
+FORGET_MARK = "DELETE FROM crons WHERE function = ? AND canonical = ?"
+RECORD_GAPS = "INSERT INTO gaps (function, canonical, after_us, until_us, reason) VALUES (?, ?, ?, ?, ?)"
+
+APPEND_LOGS = """
+INSERT INTO log_chunks (seq, attempt, part, lines, dropped)
+SELECT ?1, ?2, ?3, ?4, ?5 WHERE EXISTS (SELECT 1 FROM executions WHERE seq = ?1)
+ON CONFLICT (seq, attempt, part) DO NOTHING
+"""
+MARKED_CHILDREN = """
+SELECT parent, call_hash, count(*) FROM executions
+WHERE is_marked = 1 AND call_hash IS NOT NULL AND parent IN (SELECT value FROM json_each(?))
+GROUP BY parent, call_hash
+"""
+RESULTS = """
+SELECT e.id, e.state, coalesce(e.result, o.result), o.error FROM executions AS e LEFT JOIN outcomes AS o ON o.seq = e.seq
+WHERE e.id IN (SELECT value FROM json_each(?))
+AND e.state IN ('succeed', 'failed', 'cancelled', 'aborted', 'discarded')
+"""
+
+START_RUNNER = "INSERT INTO runners (name, pid, version, started_us) VALUES (?, ?, ?, ?)"
+STOP_RUNNER = "UPDATE runners SET stopped_us = ? WHERE name = ? AND stopped_us IS NULL"
+STOPPED_CLEANLY = "SELECT stopped_us IS NOT NULL FROM runners ORDER BY number DESC LIMIT 1"

@@ -1,0 +1,188 @@
+"""The writing side of the SQLite engine: the contract's methods over one session."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+from defer_cli.domain.enqueue import Enqueue, Refused, Stored
+from defer_cli.domain.errors import StoreError
+from defer_cli.domain.settle import Move, Running
+from defer_cli.link.frames import LogChunk
+from defer_cli.store.contract import Claim, Ending, Gap, Limit, Mark, Tick
+from defer_cli.store.sqlite import claiming, inserting, moving, rescuing, settling, statements, ticking
+from defer_cli.store.sqlite.connection import keep_log, open_writing, reporting
+from defer_cli.store.sqlite.migrations import migrate
+from defer_cli.store.sqlite.session import Session, as_list
+
+
+def open_store(path: Path, *, clock: Callable[[], int] | None = None, check: bool = False) -> SqliteStore:
+    """Open the database as its owner, making or migrating it; ``check`` looks for damage first.
+
+    Raises ``StoreError`` for what cannot be kept safe: a network file system, a file of another program,
+    a newer schema, damage.
+    """
+    with reporting(path):
+        connection = open_writing(path)
+        try:
+            if check:
+                quick_check(connection.execute("PRAGMA quick_check(1)").fetchone()[0], path)
+            migrate(connection, path)
+            keep_log(connection, path)
+            return SqliteStore(Session(connection, clock or _wall_clock), path)
+        except BaseException:
+            connection.close()
+            raise
+
+
+def quick_check(answer: str, path: Path) -> None:
+    """Raise ``StoreError`` unless SQLite found nothing wrong."""
+    if answer != "ok":
+        raise StoreError(
+            f"the database is damaged: {answer}",
+            where=str(path),
+            mend="restore a backup, or move the file away to begin anew",
+            is_fatal=True,
+        )
+
+
+def _wall_clock() -> int:
+    return time.time_ns() // 1_000
+
+
+class SqliteStore:
+    """The one owner of a database file; used by one thread at a time."""
+
+    def __init__(self, session: Session, path: Path) -> None:
+        self._session = session
+        self._path = path
+
+    def now(self) -> int:
+        """Return the store's clock."""
+        return self._session.now()
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """Commit at the end of the block, or undo it."""
+        return self._session.transaction()
+
+    def savepoint(self) -> AbstractContextManager[None]:
+        """Undo only this block when it raises."""
+        return self._session.savepoint()
+
+    def insert(self, calls: Sequence[Enqueue]) -> list[Stored | Refused]:
+        """Store calls, each id once."""
+        return inserting.insert(self._session, calls)
+
+    def claim(self, *, limit: int, runner: str, functions: Mapping[str, Limit]) -> Claim:
+        """Start what is due; pass a new mapping whenever a function or its limit has changed."""
+        return claiming.claim(self._session, limit=limit, runner=runner, functions=functions)
+
+    def apply(self, moves: Sequence[Move]) -> list[bool]:
+        """Write what attempts came to."""
+        return settling.apply(self._session, moves)
+
+    def abort(self, id: str) -> Running | None:
+        """Move a started execution to aborting."""
+        return moving.abort(self._session, id)
+
+    def cancel(self, id: str) -> bool:
+        """Move a created execution to cancelled."""
+        return moving.cancel(self._session, id)
+
+    def reschedule(self, id: str, scheduled_us: int) -> bool:
+        """Give a created execution another time, now at the earliest."""
+        return moving.reschedule(self._session, id, scheduled_us)
+
+    def discard_due(self, *, limit: int) -> list[Ending]:
+        """Discard what was never started by its ``discard_after``."""
+        return moving.discard_due(self._session, limit=limit)
+
+    def next_discard_us(self) -> int | None:
+        """Return the earliest ``discard_after`` of what was never started."""
+        return moving.next_discard_us(self._session)
+
+    def take_back(self, *, limit: int) -> list[Running]:
+        """Make what a dead runner left started created again, aborting aborted."""
+        return rescuing.take_back(self._session, limit=limit)
+
+    def step_back(self, *, limit: int) -> int:
+        """Set unmarked created rows that lie ahead of now to now."""
+        return rescuing.step_back(self._session, limit=limit)
+
+    def fire(self, ticks: Sequence[Tick]) -> list[Stored | None]:
+        """Insert ticks with their executions and marks, each tick once."""
+        return ticking.fire(self._session, ticks)
+
+    def marks(self) -> list[Mark]:
+        """Return all marks."""
+        return ticking.marks(self._session)
+
+    def set_marks(self, marks: Sequence[Mark]) -> None:
+        """Set marks, also backwards."""
+        ticking.set_marks(self._session, marks)
+
+    def record_gaps(self, gaps: Sequence[Gap]) -> None:
+        """Keep the gaps, to be shown."""
+        ticking.record_gaps(self._session, gaps)
+
+    def forget_marks(self, keep: Sequence[tuple[str, str]]) -> None:
+        """Remove all marks but those of ``keep``."""
+        ticking.forget_marks(self._session, keep)
+
+    def append_logs(self, chunks: Sequence[LogChunk]) -> None:
+        """Keep log chunks of executions that are still there."""
+        session = self._session
+        session.executemany(
+            statements.APPEND_LOGS,
+            [(chunk.seq, chunk.attempt, chunk.part, chunk.lines, chunk.dropped) for chunk in chunks],
+        )
+        session.written_bytes += sum([len(chunk.lines) for chunk in chunks])
+
+    def marked_children(self, parents: Sequence[str]) -> dict[str, dict[bytes, int]]:
+        """Return, by parent, how many marked children each call hash has."""
+        counts: dict[str, dict[bytes, int]] = {}
+        for parent, call_hash, count in self._session.execute(
+            statements.MARKED_CHILDREN, (as_list(parents),)
+        ).fetchall():
+            counts.setdefault(parent, {})[call_hash] = count
+        return counts
+
+    def results(self, ids: Sequence[str]) -> dict[str, tuple[str, bytes | None, bytes | None]]:
+        """Return state, result and error of executions that have ended."""
+        rows = self._session.execute(statements.RESULTS, (as_list(ids),)).fetchall()
+        return {id: (state, result, error) for id, state, result, error in rows}
+
+    def start_runner(self, *, name: str, pid: int, version: str) -> None:
+        """Record that this runner owns the store."""
+        self._session.execute(statements.START_RUNNER, (name, pid, version, self.now()))
+
+    def stop_runner(self, *, name: str) -> None:
+        """Record that it stopped in good order."""
+        self._session.execute(statements.STOP_RUNNER, (self.now(), name))
+
+    def stopped_cleanly(self) -> bool:
+        """Return whether the last runner stopped in good order, or there was none."""
+        row = self._session.execute(statements.STOPPED_CLEANLY).fetchone()
+        return row is None or bool(row[0])
+
+    def quick_check(self) -> None:
+        """Raise ``StoreError`` when SQLite finds damage."""
+        with reporting(self._path):
+            answer = self._session.execute("PRAGMA quick_check(1)").fetchone()[0]
+        quick_check(answer, self._path)
+
+    def checkpoint_is_due(self) -> bool:
+        """Return whether about 4 MB were written ahead since the last checkpoint."""
+        return self._session.checkpoint_is_due
+
+    def checkpoint(self) -> None:
+        """Fold what was written ahead into the database, without waiting for readers."""
+        with reporting(self._path):
+            self._session.checkpoint()
+
+    def close(self) -> None:
+        """Close the store."""
+        with reporting(self._path):
+            self._session.connection.close()

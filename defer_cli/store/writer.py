@@ -1,0 +1,248 @@
+"""The one thread that writes: everything asked for while a commit is on its way shares the next one."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+from defer_cli.domain.enqueue import Enqueue, Refused, Stored
+from defer_cli.domain.errors import StoreError
+from defer_cli.domain.settle import Move
+from defer_cli.link.frames import LogChunk
+from defer_cli.store.contract import Claim, Limit, Store
+
+T = TypeVar("T")
+Work = Callable[[Store], Any]
+OnDone = Callable[[Any, BaseException | None], None]
+
+MOST_CALLS = 1_000
+"""Calls of one commit: more wait for the next, so that nobody waits long for a crowd."""
+_MOST_CHUNKS = 1_000
+_REFUSED_AGAIN_SECONDS = 0.5
+_log = logging.getLogger(__name__)
+
+
+class _Turn:
+    """What one commit holds, and what became of it."""
+
+    __slots__ = ("applied", "claim", "failure", "moves", "now_us", "requests", "results")
+
+    def __init__(self) -> None:
+        self.moves: list[Move] = []
+        self.requests: list[tuple[Work, OnDone]] = []
+        self.applied: list[bool] = []
+        self.results: list[tuple[OnDone, Any, BaseException | None]] = []
+        self.claim: Claim | None = None
+        self.failure: BaseException | None = None
+        self.now_us = 0
+
+
+class Writer:
+    """Group commit: outcomes first, then requests as they arrived, then the claim, then logs.
+
+    All methods but ``_run`` and what it calls belong to the event loop's thread. Nothing is answered
+    before COMMIT has returned.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        runner: str,
+        on_claim: Callable[[Claim], None],
+        on_applied: Callable[[Sequence[Move], Sequence[bool]], None],
+        on_fatal: Callable[[BaseException], None],
+    ) -> None:
+        self._store = store
+        self._runner = runner
+        self._on_claim = on_claim
+        self._on_applied = on_applied
+        self._on_fatal = on_fatal
+        self._moves: deque[Move] = deque()
+        self._requests: deque[tuple[int, Work, OnDone]] = deque()
+        self._chunks: deque[LogChunk] = deque()
+        self._bell = threading.Lock()
+        self._bell.acquire()
+        self._is_stopping = False
+        self._granted = 0  # written by the loop only, as _taken is by the thread only: no lock is needed
+        self._taken = 0
+        self._functions: Mapping[str, Limit] = {}
+        self._busy = False
+        self._held: list[Move] = []
+        self._thread = threading.Thread(target=self._run, name="defer-writer", daemon=True)
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def start(self) -> None:
+        """Start the thread; call it from the loop that gets the answers."""
+        self._loop = asyncio.get_running_loop()
+        self._thread.start()
+
+    async def stop(self) -> None:
+        """Write what was asked for, then end the thread and close the store."""
+        self._is_stopping = True
+        self._ring()
+        await asyncio.to_thread(self._thread.join)
+
+    def grant(self, slots: int) -> None:
+        """Let the claim take ``slots`` more executions (fewer when negative)."""
+        self._granted += slots
+        if slots > 0:
+            self._ring()
+
+    @property
+    def free_slots(self) -> int:
+        """How many executions the next claim may take; below 0 when waits have resumed over the count."""
+        return self._granted - self._taken
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing waits to be written."""
+        return not (self._moves or self._requests or self._busy or self._held)
+
+    def set_functions(self, functions: Mapping[str, Limit]) -> None:
+        """Claim executions of these functions only, under these limits."""
+        self._functions = functions
+        self._ring()
+
+    def settle(self, moves: Sequence[Move]) -> None:
+        """Write outcomes; what came of them goes to ``on_applied``."""
+        self._moves.extend(moves)
+        self._ring()
+
+    def enqueue(
+        self, calls: Sequence[Enqueue], on_done: Callable[[list[Stored | Refused] | None, BaseException | None], None]
+    ) -> None:
+        """Insert calls in arrival order; ``on_done`` gets one result each, or why nothing was stored."""
+        self._requests.append((len(calls), lambda store: store.insert(calls), on_done))
+        self._ring()
+
+    def submit(self, work: Callable[[Store], T]) -> asyncio.Future[T]:
+        """Do ``work`` in a transaction, in arrival order; an error it raises undoes it alone."""
+        assert self._loop is not None
+        future: asyncio.Future[T] = self._loop.create_future()
+
+        def on_done(value: Any, error: BaseException | None) -> None:
+            if future.cancelled():
+                return
+            if error is None:
+                future.set_result(value)
+            else:
+                future.set_exception(error)
+
+        self._requests.append((1, work, on_done))
+        self._ring()
+        return future
+
+    def write_logs(self, chunks: Sequence[LogChunk]) -> None:
+        """Keep log chunks, after everything else."""
+        self._chunks.extend(chunks)
+        self._ring()
+
+    def wake(self) -> None:
+        """Claim again: something has become due."""
+        self._ring()
+
+    def _ring(self) -> None:
+        try:
+            self._bell.release()
+        except RuntimeError:  # rung already
+            pass
+
+    # The thread.
+
+    def _run(self) -> None:
+        pause = -1.0
+        while True:
+            self._bell.acquire(timeout=pause)
+            pause = -1.0
+            self._busy = True
+            turn = self._take()
+            chunks = [self._chunks.popleft() for _ in range(min(len(self._chunks), _MOST_CHUNKS))]
+            try:
+                self._write(turn, chunks)
+            except BaseException as error:  # the thread must outlive whatever the store does
+                turn.failure = error
+                self._held = turn.moves
+                pause = _REFUSED_AGAIN_SECONDS
+            self._hand_over(turn)
+            if self._moves or self._requests or self._chunks:
+                self._ring()
+            elif self._is_stopping and (not self._held or turn.failure is not None):
+                self._store.close()
+                return
+
+    def _take(self) -> _Turn:
+        turn = _Turn()
+        turn.moves = self._held
+        self._held = []
+        moves = self._moves
+        turn.moves.extend([moves.popleft() for _ in range(len(moves))])
+        size = 0
+        while self._requests and size < MOST_CALLS:
+            weight, work, on_done = self._requests.popleft()
+            size += weight
+            turn.requests.append((work, on_done))
+        return turn
+
+    def _write(self, turn: _Turn, chunks: list[LogChunk]) -> None:
+        store = self._store
+        with store.transaction():
+            if turn.moves:
+                turn.applied = store.apply(turn.moves)
+            for work, on_done in turn.requests:
+                try:
+                    with store.savepoint():
+                        value = work(store)
+                except StoreError:
+                    raise
+                except Exception as error:
+                    turn.results.append((on_done, None, error))
+                else:
+                    turn.results.append((on_done, value, None))
+            free = self._granted - self._taken
+            if free > 0 and not self._is_stopping:
+                turn.claim = store.claim(limit=free, runner=self._runner, functions=self._functions)
+            if chunks:
+                store.append_logs(chunks)
+        if turn.claim is not None:
+            self._taken += len(turn.claim.started)
+
+    def _hand_over(self, turn: _Turn) -> None:
+        assert self._loop is not None
+        self._busy = False
+        if turn.failure is None and not turn.moves and not turn.requests:
+            claim = turn.claim
+            if claim is None or not (claim.started or claim.ended or claim.next_due_us is not None):
+                return
+        try:
+            self._loop.call_soon_threadsafe(self._deliver, turn)
+        except RuntimeError:  # the loop has closed: nobody is left to be told
+            _log.debug("the loop closed before the writer's last answer")
+
+    # The loop.
+
+    def _deliver(self, turn: _Turn) -> None:
+        if turn.failure is not None:
+            self._refuse(turn, turn.failure)
+            return
+        if turn.claim is not None:
+            self._on_claim(turn.claim)
+        for on_done, value, error in turn.results:
+            on_done(value, error)
+        if turn.moves:
+            self._on_applied(turn.moves, turn.applied)
+
+    def _refuse(self, turn: _Turn, failure: BaseException) -> None:
+        if isinstance(failure, StoreError):
+            error = failure
+        else:
+            error = StoreError(f"the store failed: {type(failure).__name__}: {failure}")
+        _log.error("the store refused a transaction: %s", error, exc_info=failure)
+        for _, on_done in turn.requests:
+            on_done(None, error)
+        if error.is_fatal:
+            self._on_fatal(error)

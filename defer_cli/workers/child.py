@@ -1,0 +1,103 @@
+"""A worker process: loads the functions once, then runs many attempts on one event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import faulthandler
+import gc
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from defer_cli.client.routes import set_worker_route
+from defer_cli.discovery.importing import import_function
+from defer_cli.discovery.importing import prepare as prepare_imports
+from defer_cli.link.frames import PROTOCOL, Cancel, Hello, Load, Ready, Start
+from defer_cli.workers import logs
+from defer_cli.workers.attempts import Attempts
+from defer_cli.workers.errors import describe
+from defer_cli.workers.pipe import Pipe, leave_now
+
+_PR_SET_PDEATHSIG = 1  # man 2 prctl
+
+
+def main() -> None:
+    """Run a worker on the pipe given as a file descriptor until the runner closes it."""
+    descriptor, runner_pid = int(sys.argv[1]), int(sys.argv[2])
+    die_with_runner(runner_pid)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    faulthandler.enable()
+    end = socket.socket(fileno=descriptor)
+    os.set_inheritable(descriptor, False)
+    asyncio.run(_serve(end))
+
+
+def die_with_runner(runner_pid: int) -> None:
+    """Have the kernel kill this process when its runner ends, also when it was killed itself."""
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != runner_pid:  # it ended before the line above
+        os._exit(0)
+
+
+async def _serve(end: socket.socket) -> None:
+    loop = asyncio.get_running_loop()
+    logs.catch_output()
+    worker = Worker(loop)
+
+    def take(frame: Any) -> None:
+        loop.call_soon_threadsafe(worker.take, frame)
+
+    pipe = Pipe(end, take, leave_now)
+    worker.attach(pipe)
+    pipe.send(Hello(PROTOCOL, os.getpid()))
+    await asyncio.Event().wait()
+
+
+class Worker:
+    """Takes the runner's frames on the loop."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._pipe: Pipe
+        self._attempts: Attempts
+
+    def attach(self, pipe: Pipe) -> None:
+        """Send through ``pipe`` from now on, calls made by functions included."""
+        self._pipe = pipe
+        set_worker_route(pipe)
+
+    def take(self, frame: Any) -> None:
+        """Do what a frame says."""
+        kind = type(frame)
+        if kind is Start:
+            self._attempts.start(frame.items)
+        elif kind is Cancel:
+            self._attempts.cancel(frame.items)
+        elif kind is Load:
+            self._load(frame)
+
+    def _load(self, frame: Load) -> None:
+        prepare_imports(Path(frame.project), Path(frame.folder))
+        functions: dict[int, Callable[..., Any]] = {}
+        problems: dict[int, str] = {}
+        for wanted in frame.functions:
+            try:
+                functions[wanted.number] = import_function(wanted.module, wanted.file, wanted.name)
+            except BaseException as error:  # a sys.exit() in one file must not end the worker
+                described = describe(error, project=frame.project)
+                problems[wanted.number] = f"{described.type}: {described.message}"
+        logs.catch_logging()
+        names = {wanted.number: wanted.name for wanted in frame.functions}
+        self._attempts = Attempts(self._loop, self._pipe, functions, names, project=frame.project)
+        gc.collect()
+        gc.freeze()  # what was imported stays: a collection need not look at it again
+        self._pipe.send(Ready(os.getpid(), problems))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,84 @@
+"""An exception as it is kept: type, message, traceback with the user's frames first."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from types import TracebackType
+
+from defer_cli.link.frames import FrameError
+
+LONGEST_TEXT = 64 * 1024
+_LIBRARY = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+_PLACES = tuple(
+    os.path.abspath(path) + os.sep for path in {sys.prefix, sys.base_prefix, os.path.dirname(os.__file__)}
+)
+
+
+def describe(error: BaseException, *, project: str, is_retryable: bool = True) -> FrameError:
+    """Return ``error`` for its way to the runner; an exception whose ``str()`` raises is described too."""
+    return FrameError(
+        type=_type_name(error),
+        message=_cut(_message(error)),
+        traceback=_cut(_traceback(error, project)),
+        location=_location(error.__traceback__, project),
+        is_retryable=is_retryable,
+    )
+
+
+def plain_error(kind: str, message: str, *, is_retryable: bool, location: str | None = None) -> FrameError:
+    """Return an error that no exception of the user's stands behind."""
+    return FrameError(kind, _cut(message), "", location, is_retryable)
+
+
+def _type_name(error: BaseException) -> str:
+    kind = type(error)
+    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+
+
+def _message(error: BaseException) -> str:
+    try:
+        return str(error)
+    except BaseException as broken:
+        return f"<its str() raised {type(broken).__name__}>"
+
+
+def _traceback(error: BaseException, project: str) -> str:
+    """Return the traceback of Python's own form, frames of libraries and of defer after the user's."""
+    try:
+        summary = traceback.TracebackException.from_exception(error, limit=50)
+        text = "".join(summary.format())
+    except BaseException:
+        return ""
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__, limit=50) if is_user_file(frame.filename, project)]
+    if not frames:
+        return text
+    own = "".join(traceback.format_list(frames))
+    return f"In your code:\n{own}\nThe whole traceback:\n{text}"
+
+
+def _location(trace: TracebackType | None, project: str) -> str | None:
+    found = None
+    while trace is not None:
+        name = trace.tb_frame.f_code.co_filename
+        if is_user_file(name, project):
+            found = f"{os.path.relpath(name, project)}:{trace.tb_lineno}"
+        trace = trace.tb_next
+    return found
+
+
+def is_user_file(name: str, project: str) -> bool:
+    """Whether a source file belongs to the project's own code rather than to Python, a library or defer."""
+    if name.startswith(("<", _LIBRARY)):
+        return False
+    if name.startswith(os.path.join(project, "")):
+        return f"{os.sep}site-packages{os.sep}" not in name
+    return not name.startswith(_PLACES)
+
+
+def _cut(text: str) -> str:
+    data = text.encode(errors="backslashreplace")
+    if len(data) <= LONGEST_TEXT:
+        return data.decode()
+    return data[:LONGEST_TEXT].decode(errors="ignore") + f"\n… cut: {len(data):,} bytes in all"

@@ -1,0 +1,212 @@
+"""The pool: as many workers as asked for, replaced when they die, exchanged when the code changes."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import sys
+from collections.abc import Callable, Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from defer_cli.domain.function import FunctionSpec
+from defer_cli.link.frames import Load, LoadedFunction, Ready
+from defer_cli.workers.process import WorkerProcess
+
+_log = logging.getLogger(__name__)
+_FIRST_PAUSE_SECONDS = 0.05
+_LONGEST_PAUSE_SECONDS = 5.0
+
+
+class Crew:
+    """The workers of one state of the code, and the numbers its functions have in frames."""
+
+    def __init__(self, functions: Sequence[FunctionSpec], *, project: Path, folder: Path) -> None:
+        self.specs = {spec.name: spec for spec in functions}
+        self.numbers = {spec.name: number for number, spec in enumerate(functions)}
+        self.workers: list[WorkerProcess] = []
+        self.load = Load(
+            project=str(project),
+            folder=str(folder),
+            functions=[
+                LoadedFunction(self.numbers[spec.name], spec.name, spec.module, str(project / spec.file))
+                for spec in functions
+            ],
+        )
+
+
+class Pool:
+    """Keeps ``size`` workers of the newest crew alive; older crews end when their last attempt has."""
+
+    def __init__(
+        self,
+        *,
+        size: int,
+        project: Path,
+        folder: Path,
+        environment: Mapping[str, str],
+        on_frame: Callable[[WorkerProcess, Any], None],
+        on_ready: Callable[[WorkerProcess], None],
+        on_retire: Callable[[WorkerProcess], None],
+        on_death: Callable[[WorkerProcess], None],
+        on_pids: Callable[[Sequence[int]], None],
+    ) -> None:
+        self._size = size
+        self._project = project
+        self._folder = folder
+        self._environment = environment
+        self._on_frame = on_frame
+        self._on_ready = on_ready
+        self._on_retire = on_retire
+        self._on_death = on_death
+        self._on_pids = on_pids
+        self._spares: list[WorkerProcess] = []
+        self._retired: list[WorkerProcess] = []
+        self._ready: dict[WorkerProcess, asyncio.Future[dict[int, str]]] = {}
+        self._crews: dict[WorkerProcess, Crew] = {}
+        self._count = 0
+        self._deaths_in_a_row = 0
+        self._is_stopping = False
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.crew = Crew((), project=project, folder=folder)
+        self._routes: dict[str, Crew] = {}
+
+    @property
+    def processes(self) -> list[WorkerProcess]:
+        """Every worker alive."""
+        crews = {self.crew, *self._routes.values()}
+        return [*(worker for crew in crews for worker in crew.workers), *self._spares, *self._retired]
+
+    async def warm_up(self) -> None:
+        """Start processes before it is known what they are to load."""
+        while len(self._spares) < self._size:
+            self._spares.append(await self._start())
+
+    async def exchange(self, functions: Sequence[FunctionSpec], *, keep: Collection[str] = ()) -> dict[str, str]:
+        """Make a crew for ``functions`` the newest; return, by function, what stopped it from being imported.
+
+        Older crews go on until the new one is ready; then they serve what is in ``keep``, or retire: what
+        they run ends where it is.
+        """
+        crew = Crew(functions, project=self._project, folder=self._folder)
+        await self.warm_up()
+        workers, self._spares = self._spares[: self._size], self._spares[self._size :]
+        waits = [self._load(worker, crew) for worker in workers]
+        answers = await asyncio.gather(*waits)
+        crew.workers = [worker for worker in workers if worker.is_ready]
+        older = {*self._routes.values(), self.crew}
+        kept = {name: self._routes[name] for name in keep if name in self._routes and name not in crew.specs}
+        self.crew = crew
+        self._routes = kept | dict.fromkeys(crew.specs, crew)
+        for left in older - {*kept.values(), crew}:
+            for worker in list(left.workers):
+                self.retire(worker)
+        for worker in crew.workers:
+            self._on_ready(worker)
+        names = {number: name for name, number in crew.numbers.items()}
+        return {names[number]: why for answer in answers for number, why in answer.items()}
+
+    def route(self, function: str) -> Crew | None:
+        """Return the crew that runs a function; None when none can."""
+        crew = self._routes.get(function)
+        return crew if crew is self.crew or (crew is not None and crew.workers) else None
+
+    @property
+    def specs(self) -> dict[str, FunctionSpec]:
+        """Every function that a crew can run, as that crew knows it."""
+        return {name: crew.specs[name] for name in self._routes if (crew := self.route(name)) is not None}
+
+    def retire(self, worker: WorkerProcess) -> None:
+        """Give a worker no more work; it leaves when its last attempt has ended."""
+        if worker.is_ready and not worker.is_retiring:
+            self._on_retire(worker)
+        worker.is_retiring = True
+        crew = self._crews.get(worker)
+        if crew is not None and worker in crew.workers:
+            crew.workers.remove(worker)
+        if worker not in self._retired:
+            self._retired.append(worker)
+        self.leave_if_done(worker)
+
+    def leave_if_done(self, worker: WorkerProcess) -> None:
+        """Let a retired worker go once it runs nothing."""
+        if worker.is_retiring and not worker.assigned:
+            worker.leave()
+
+    async def stop(self) -> None:
+        """End every worker; kill those that do not go within a second."""
+        self._is_stopping = True
+        for worker in self.processes:
+            worker.leave()
+        deadline = asyncio.get_running_loop().time() + 1.0
+        while self.processes and asyncio.get_running_loop().time() < deadline:
+            await asyncio.sleep(0.005)
+        for worker in self.processes:
+            worker.kill()
+        while self.processes:
+            await asyncio.sleep(0.005)
+        for task in self._tasks:
+            task.cancel()
+
+    async def _start(self) -> WorkerProcess:
+        self._count += 1
+        worker = WorkerProcess(number=self._count, on_frame=self._frame, on_exit=self._exited)
+        await worker.start(self._environment, directory=str(self._project), output=sys.stderr.fileno())
+        self._note_pids(worker)
+        return worker
+
+    def _note_pids(self, *extra: WorkerProcess) -> None:
+        self._on_pids([worker.pid for worker in {*self.processes, *self._ready, *extra}])
+
+    def _load(self, worker: WorkerProcess, crew: Crew) -> asyncio.Future[dict[int, str]]:
+        self._crews[worker] = crew
+        future: asyncio.Future[dict[int, str]] = asyncio.get_running_loop().create_future()
+        self._ready[worker] = future
+        worker.send(crew.load)
+        return future
+
+    def _frame(self, worker: WorkerProcess, frame: Any) -> None:
+        if type(frame) is Ready:
+            worker.is_ready = True
+            self._deaths_in_a_row = 0
+            waiting = self._ready.pop(worker, None)
+            if waiting is not None and not waiting.done():
+                waiting.set_result(frame.problems)
+            return
+        self._on_frame(worker, frame)
+
+    def _exited(self, worker: WorkerProcess) -> None:
+        crew = self._crews.pop(worker, None)
+        for group in (crew.workers if crew else [], self._spares, self._retired):
+            if worker in group:
+                group.remove(worker)
+        waiting = self._ready.pop(worker, None)
+        if waiting is not None and not waiting.done():
+            waiting.set_result({number: f"the worker {worker.exit_cause}" for number in crew.numbers.values()} if crew else {})
+        self._on_death(worker)
+        self._note_pids()
+        if not self._is_stopping and crew is self.crew and not worker.is_retiring:
+            self._deaths_in_a_row += 1
+            task = asyncio.get_running_loop().create_task(self._replace())
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _replace(self) -> None:
+        """Start another worker for one that died; a crew that cannot start is tried ever more slowly."""
+        if self._deaths_in_a_row > 3:
+            pause = min(_FIRST_PAUSE_SECONDS * 2 ** (self._deaths_in_a_row - 3), _LONGEST_PAUSE_SECONDS)
+            await asyncio.sleep(pause)
+        crew = self.crew
+        worker = self._spares.pop() if self._spares else await self._start()
+        await self._load(worker, crew)
+        if crew is not self.crew or self._is_stopping:
+            self.retire(worker)
+        elif worker.is_ready and len(crew.workers) < self._size:
+            crew.workers.append(worker)
+            self._on_ready(worker)
+
+
+def default_size() -> int:
+    """Return one worker a core that this process may use."""
+    return len(os.sched_getaffinity(0))

@@ -1,0 +1,162 @@
+"""One worker seen from the runner: its process, its pipe, and how it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Any
+
+from msgspec import Struct
+
+from defer_cli.domain.errors import DeferError
+from defer_cli.domain.function import FunctionSpec
+from defer_cli.domain.settle import Reason, Running
+from defer_cli.link.frames import FrameReader, FromWorker, encode_frame
+
+_SIGNAL_WORDS = {signal.SIGKILL: "killed by signal 9, probably out of memory", signal.SIGSEGV: "segmentation fault"}
+
+
+class Assigned:
+    """An attempt in a worker, and why the runner ended it, if it did."""
+
+    __slots__ = ("deadline", "is_waiting", "process", "reason", "running", "span", "spec")
+
+    def __init__(
+        self, running: Running, spec: FunctionSpec, process: WorkerProcess, *, span: float, deadline: float
+    ) -> None:
+        self.running = running
+        self.spec = spec
+        self.process = process
+        self.span = span
+        self.deadline = deadline
+        self.reason: Reason | None = None
+        self.is_waiting = False
+
+
+class WorkerProcess(asyncio.Protocol):
+    """A process in its own group that runs many attempts; ``on_frame`` and ``on_exit`` are called on the loop."""
+
+    def __init__(
+        self,
+        *,
+        number: int,
+        on_frame: Callable[[WorkerProcess, Any], None],
+        on_exit: Callable[[WorkerProcess], None],
+    ) -> None:
+        self.number = number
+        self.assigned: dict[int, Assigned] = {}
+        self.is_ready = False
+        self.is_retiring = False
+        self.exit_cause = ""
+        self.waiting = 0
+        self._on_frame = on_frame
+        self._on_exit = on_exit
+        self._reader = FrameReader(FromWorker)
+        self._transport: asyncio.Transport | None = None
+        self._popen: subprocess.Popen[bytes] | None = None
+        self._pidfd = -1
+        self._socket: socket.socket | None = None
+        self._has_ended = False
+
+    async def start(self, environment: Mapping[str, str], *, directory: str, output: int) -> None:
+        """Start the process; it says nothing before it is told what to load."""
+        loop = asyncio.get_running_loop()
+        ours, theirs = socket.socketpair()
+        for end in (ours, theirs):
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
+        self._popen = subprocess.Popen(
+            [sys.executable, "-m", "defer_cli.workers.child", str(theirs.fileno()), str(os.getpid())],
+            pass_fds=(theirs.fileno(),),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            env=dict(environment),
+            cwd=directory,
+            start_new_session=True,
+        )
+        theirs.close()
+        ours.setblocking(False)
+        self._socket = ours
+        self._pidfd = os.pidfd_open(self._popen.pid)
+        loop.add_reader(self._pidfd, self._ended)
+        await loop.create_connection(lambda: self, sock=ours)
+
+    @property
+    def pid(self) -> int:
+        """The process id, also the id of its group."""
+        assert self._popen is not None
+        return self._popen.pid
+
+    @property
+    def load(self) -> int:
+        """How many places it has in use: executions that wait for others do not count."""
+        return len(self.assigned) - self.waiting
+
+    def send(self, message: Struct) -> None:
+        """Send a frame; a worker that has gone gets nothing."""
+        if self._transport is not None and not self._has_ended:
+            self._transport.write(encode_frame(message))
+
+    def leave(self) -> None:
+        """Ask the process to go: it ends when its pipe does."""
+        if self._transport is not None:
+            self._transport.close()
+
+    def kill(self) -> None:
+        """Kill the process and its group."""
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, signal.SIGKILL)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport  # type: ignore[assignment]
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            frames = self._reader.feed(data)
+        except DeferError:
+            self.exit_cause = "it sent a frame that could not be read"
+            self.kill()
+            return
+        for frame in frames:
+            self._on_frame(self, frame)
+
+    def _ended(self) -> None:
+        """The process has ended: what it had still sent counts first."""
+        if self._has_ended:
+            return
+        assert self._popen is not None
+        asyncio.get_running_loop().remove_reader(self._pidfd)
+        os.close(self._pidfd)
+        code = self._popen.wait()
+        self._drain()
+        self._has_ended = True
+        with suppress(ProcessLookupError, PermissionError):  # what it had forked goes with it
+            os.killpg(self.pid, signal.SIGKILL)
+        self.exit_cause = self.exit_cause or exit_cause(code)
+        if self._transport is not None:
+            self._transport.abort()
+        self._on_exit(self)
+
+    def _drain(self) -> None:
+        assert self._socket is not None
+        with suppress(OSError):
+            while data := self._socket.recv(1 << 18, socket.MSG_DONTWAIT):
+                self.data_received(data)
+
+
+def exit_cause(code: int) -> str:
+    """Return in words how a process with this exit code ended."""
+    if code >= 0:
+        return f"exited with code {code}"
+    number = -code
+    try:
+        named = signal.Signals(number)
+    except ValueError:
+        return f"killed by signal {number}"
+    return _SIGNAL_WORDS.get(named, f"killed by signal {number} ({named.name})")

@@ -1,0 +1,48 @@
+"""The adjusted cosine, against numbers worked out on paper."""
+
+from __future__ import annotations
+
+from math import sqrt
+
+import pytest
+from marketplace.likeness import NEIGHBOURS, neighbours
+from marketplace.ratings import Ratings
+
+# From each user's mean (4, 3, 3):
+#            10   20   30   40
+#   user 1   +1    0   -1    .
+#   user 2   +1   +1   -2    .
+#   user 3   -2    0    .   +2
+
+
+def test_likeness_is_the_cosine_of_ratings_from_each_users_mean(three_users: Ratings) -> None:
+    nearest = neighbours(three_users)[10]
+
+    assert nearest == [(20, pytest.approx(1 / sqrt(6)))]  # (1·0 + 1·1 - 2·0) / (√6 · √1)
+
+
+def test_products_that_divide_the_users_are_no_neighbours(three_users: Ratings) -> None:
+    assert 30 not in [neighbour.product for neighbour in neighbours(three_users)[10]]
+
+
+def test_likeness_is_mutual(three_users: Ratings) -> None:
+    nearest = neighbours(three_users)
+
+    assert nearest[20] == [(10, nearest[10][0].likeness)]
+
+
+def test_a_product_rated_only_by_users_without_a_preference_has_no_neighbours() -> None:
+    indifferent = Ratings(by_user={1: {10: 3, 20: 3}}, department_of={10: 1, 20: 1})
+
+    assert neighbours(indifferent) == {10: [], 20: []}
+
+
+def test_the_most_alike_come_first_and_the_rest_is_left_out() -> None:
+    products = range(100, 100 + NEIGHBOURS + 10)
+    by_user = {product: {1: 5, product: 5, 2: 1} for product in products}
+    by_user |= {0: {1: 5, 100: 5, 3: 1}}
+    shop = Ratings(by_user=by_user, department_of=dict.fromkeys([1, 2, 3, *products], 1))
+
+    nearest = neighbours(shop)[1]
+
+    assert [neighbour.product for neighbour in nearest] == list(products)[:NEIGHBOURS]

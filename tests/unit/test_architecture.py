@@ -1,0 +1,96 @@
+"""The shape of the code: floors, sizes, docstrings, and what an import may load."""
+
+from __future__ import annotations
+
+import ast
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+LONGEST = 400
+FOLDERS = ("defer_cli", "tests", "sample_app", "benchmarks", "docs")
+MODULES = sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py"))
+HEAVY = ("asyncio", "msgspec", "croniter", "sqlite3", "typer", "rich", "apscheduler", "starlette", "uvicorn")
+LEFT_OVER = [word.upper() for word in ("todo", "fixme", "xxx")]
+
+CONTRACTS = {
+    contract["id"]: contract["name"]
+    for contract in tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+}
+VIOLATIONS = {
+    "floors": ("domain/ids.py", "import defer_cli.intake"),
+    "store": ("store/contract.py", "import defer_cli.link.frames"),
+    "public": ("__init__.py", "import defer_cli.reports"),
+    "siblings": ("domain/errors.py", "import defer_cli.domain.duration"),
+    "only-cli": ("reports.py", "import rich"),
+    "only-alarm": ("engine/dispatcher.py", "import apscheduler"),
+    "only-sqlite": ("store/writer.py", "import sqlite3"),
+    "only-cron": ("engine/dispatcher.py", "import croniter"),
+    "only-web": ("cli/__init__.py", "import starlette"),
+}
+
+
+def lint_imports(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    command = [str(Path(sys.executable).with_name("lint-imports")), "--no-logo", "--no-cache", *options]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=60)
+
+
+def named(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def test_every_contract_holds() -> None:
+    checked = lint_imports(ROOT)
+
+    assert checked.returncode == 0, checked.stdout
+
+
+def test_every_contract_has_a_violation_that_proves_it() -> None:
+    assert VIOLATIONS.keys() == CONTRACTS.keys()
+
+
+@pytest.mark.parametrize("contract", VIOLATIONS)
+def test_a_violation_breaks_its_contract(contract: str, tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "defer_cli", tmp_path / "defer_cli", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    module, line = VIOLATIONS[contract]
+    with (tmp_path / "defer_cli" / module).open("a") as source:
+        source.write(f"\n{line}\n")
+
+    checked = lint_imports(tmp_path, "--contract", contract)
+
+    assert checked.returncode != 0
+    assert f"{CONTRACTS[contract]} BROKEN" in checked.stdout
+
+
+@pytest.mark.parametrize("path", MODULES, ids=named)
+def test_a_file_is_short(path: Path) -> None:
+    assert len(path.read_text().splitlines()) <= LONGEST
+
+
+@pytest.mark.parametrize("path", MODULES, ids=named)
+def test_a_module_says_what_it_owns(path: Path) -> None:
+    source = path.read_text()
+
+    assert not source.strip() or ast.get_docstring(ast.parse(source))
+
+
+@pytest.mark.parametrize("path", MODULES, ids=named)
+def test_nothing_is_left_to_do_without_its_reason(path: Path) -> None:
+    left = re.findall(rf"\b(?:{'|'.join(LEFT_OVER)})\b(?!\([^)]+\): \S).*", path.read_text())
+
+    assert left == []
+
+
+@pytest.mark.parametrize("statement", ["import defer_cli", "from defer_cli import defer"])
+def test_the_library_loads_nothing_heavy(statement: str) -> None:
+    code = f"import sys; before = set(sys.modules); {statement}; print(*(set(sys.modules) - before))"
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+
+    assert set(HEAVY) & set(shown.stdout.split()) == set()
