@@ -64,5 +64,7 @@ def measure(runs: int, single_commits: float) -> list[Row]:
             f"{median(one) / single_commits:.2f} of raw single commits",
             "≥ 1,800/s, then 3,500/s",
         ),
-        Row("W1b", "enqueue, gathered", f"{median(gathered):,.0f}/s", spread(gathered), "", "≥ 30,000/s, then 60,000/s"),
+        Row(
+            "W1b", "enqueue, gathered", f"{median(gathered):,.0f}/s", spread(gathered), "", "≥ 30,000/s, then 60,000/s"
+        ),
     ]

@@ -79,5 +79,12 @@ def measure(runs: int) -> list[Row]:
             f"{median(out) / 0.2:.1f} of the sleep itself",
             "≤ 0.5 s, then 0.32 s",
         ),
-        Row("W4", "10,000 calls in a function, all on disk", f"{median(stored):.2f} s", spread(stored, digits=2), "", "≤ 0.5 s"),
+        Row(
+            "W4",
+            "10,000 calls in a function, all on disk",
+            f"{median(stored):.2f} s",
+            spread(stored, digits=2),
+            "",
+            "≤ 0.5 s",
+        ),
     ]

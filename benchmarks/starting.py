@@ -76,9 +76,7 @@ def ready_and_live_ms(made: Project) -> tuple[float, float]:
             time.sleep(0.002)
         ready = time.perf_counter() - began
         (made.root / "asker.py").write_text(_LIVE)
-        asker = subprocess.Popen(
-            [sys.executable, "asker.py", "new"], cwd=made.root, stdout=subprocess.PIPE, text=True
-        )
+        asker = subprocess.Popen([sys.executable, "asker.py", "new"], cwd=made.root, stdout=subprocess.PIPE, text=True)
         assert asker.stdout is not None
         asker.stdout.readline()
         wait_for(lambda: True, "the asker")

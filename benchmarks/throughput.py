@@ -77,6 +77,8 @@ def measure(runs: int, lives: float) -> list[Row]:
     ):
         rates = [rate(source) for _ in range(runs)]
         rows.append(
-            Row("W2", what, f"{median(rates):,.0f}/s", spread(rates), f"{median(rates) / lives:.2f} of raw SQLite", goal)
+            Row(
+                "W2", what, f"{median(rates):,.0f}/s", spread(rates), f"{median(rates) / lives:.2f} of raw SQLite", goal
+            )
         )
     return rows

@@ -30,8 +30,7 @@ from defer_cli.engine.requests import Requests
 from defer_cli.engine.rescue import WorkerList, take_back
 from defer_cli.intake import Intake
 from defer_cli.link import lock
-from defer_cli.link.inbox import Inbox
-from defer_cli.link.project import DataFolder
+from defer_cli.link.project import DataFolder, point_to
 from defer_cli.link.sockets import listen
 from defer_cli.reports import Reports
 from defer_cli.store.contract import Store
@@ -113,7 +112,7 @@ class Runner:
                 self._listener.problems(found.problems)
                 if found.has_breach:
                     return EXIT_PROBLEMS
-            stack.enter_context(lock.own(plan.data.lock, "runner"))
+            stack.enter_context(lock.own(Path(plan.data.lock), "runner"))
             stack.callback(self._listen_to_signals())
             self._build(await asyncio.to_thread(self._open_store))
             await self._start(discovering)
@@ -125,9 +124,9 @@ class Runner:
     def _open_store(self) -> Store:
         """Open the store, and take back what a dead runner left once none of its workers lives."""
         plan = self._plan
-        self._worker_list = WorkerList(plan.data.path / "workers")
+        self._worker_list = WorkerList(Path(plan.data.path) / "workers")
         self._worker_list.end_survivors()
-        store = open_store(plan.data.database)
+        store = open_store(Path(plan.data.database))
         lost = take_back(store)
         with store.transaction():
             store.start_runner(name=self._name, pid=os.getpid(), version=__version__)
@@ -160,9 +159,10 @@ class Runner:
             on_pids=self._worker_list.write,
         )
         self._dispatcher.attach(self._writer, self._pool)
-        self._reports = Reports(lambda: open_reader(plan.data.database))
-        self._requests = Requests(Intake(self._writer), self._dispatcher, self._reports)
-        self._inbox = InboxImport(Inbox(plan.data), self._writer, self._listener)
+        self._reports = Reports(lambda: open_reader(Path(plan.data.database)))
+        self._intake = Intake(self._writer)
+        self._requests = Requests(self._intake, self._dispatcher, self._reports)
+        self._inbox = InboxImport(plan.data, self._intake.insert, self._listener)
         self._crons = Crons(self._writer, self._listener, clock=store.now, catches_up=not plan.is_dev)
         self._alarm = Alarm(store.now)
         self._door = Door(listen(plan.data.socket), self._requests, self._dispatcher.waiting)
@@ -182,6 +182,7 @@ class Runner:
             self._listener.tell(
                 Note("warning", "executions of a runner that has ended are run again", {"count": self._taken_back})
             )
+        point_to(str(plan.project), plan.data)
         await self._inbox.run()
         await self._reload.begin(found)
         for name in plan.triggers:
@@ -208,7 +209,7 @@ class Runner:
     async def _trigger(self, name: str) -> None:
         now = self._store.now()
         call = Enqueue(id=random_id(), function=name, arguments=b"[]", called_us=now)
-        await Intake(self._writer).enqueue_one(call)
+        await self._intake.enqueue_one(call)
 
     def _worker_frame(self, worker: WorkerProcess, frame: Any) -> None:
         self._dispatcher.take(worker, frame) or self._requests.take(frame, worker.send)
@@ -217,7 +218,7 @@ class Runner:
         upcoming = self._crons.upcoming() if not self._plan.is_burst else []
         return Banner(
             version=__version__,
-            store=self._plan.data.database,
+            store=Path(self._plan.data.database),
             workers=self._plan.settings.workers,
             slots=self._plan.settings.slots,
             functions=len(self._functions),
@@ -308,4 +309,4 @@ class Runner:
 def worker_environment(environment: Mapping[str, str], data: DataFolder) -> dict[str, str]:
     """Return the environment of workers: the functions' own, without secrets, with the data folder."""
     kept = {name: value for name, value in environment.items() if name not in SECRETS}
-    return kept | {"DEFER_DATA": str(data.path), "PYTHONUNBUFFERED": "1"}
+    return kept | {"DEFER_DATA": data.path, "PYTHONUNBUFFERED": "1"}

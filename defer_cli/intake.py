@@ -36,9 +36,13 @@ class Intake:
         else:
             on_done([], None)
 
+    async def insert(self, calls: Sequence[Enqueue]) -> Results:
+        """Store calls and return one result each."""
+        return await self._writer.submit(lambda store: store.insert(calls))
+
     async def enqueue_one(self, call: Enqueue) -> Stored:
         """Store one call; raise ``CallRefused`` when it is not accepted."""
-        (result,) = await self._writer.submit(lambda store: store.insert([call]))
+        (result,) = await self.insert([call])
         return accepted(result)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Coroutine, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime
@@ -39,16 +39,14 @@ class Handle:
 
 
 class OwnedCall(Protocol):
-    """A call made inside a function, as its scope sees it."""
+    """A call made inside a function, as its scope sees it; awaiting it never raises what became of it."""
 
     is_heard: bool
 
-    def arrived(self) -> Coroutine[Any, Any, None]:
-        """Wait until it is known what became of it; never raise that."""
-        ...
+    def __await__(self) -> Generator[Any, None, None]: ...
 
-    def fresh_error(self) -> DeferError | None:
-        """Return a new exception for a call that was not stored."""
+    def hear(self) -> DeferError | None:
+        """Return a new exception for a call that was not stored; it counts as heard."""
         ...
 
 
@@ -111,13 +109,13 @@ class AttemptScope:
         """Wait until all calls made here are on disk; raise a refusal that nobody has heard."""
         while self.pending:
             for call in self.pending.copy():
-                await call.arrived()
+                await call
         unheard = [call for call in self.refused if not call.is_heard]
         self.refused.clear()
         first: DeferError | None = None
         for call in unheard:
-            call.is_heard = True
-            first = first or call.fresh_error()
+            error = call.hear()
+            first = first or error
         if first is not None:
             if len(unheard) > 1:
                 first.add_note(f"{len(unheard):,} calls made in {self.function}() were refused, this is the first")
@@ -158,6 +156,6 @@ def current_execution() -> ExecutionContext:
     if scope is None:
         raise DeferError(
             "current_execution() was called outside a background function",
-            mend="call it in the function itself, in its tasks, or through asyncio.to_thread: bare threads have left it",
+            mend="call it in the function itself, in its tasks or through asyncio.to_thread: bare threads have left it",
         )
     return scope.describe()

@@ -3,7 +3,7 @@
 ``Route`` is the base of a worker's pipe and of a connection to ``runner.sock``:
 
 - ``request(build, on_reply) -> int`` draws a number, keeps ``on_reply``, writes ``build(number)``. Any thread may call.
-- ``deliver(reply)`` hands ``Enqueued``, ``Ended``, ``Answer`` or ``Failure`` to its ``on_reply``, on the calling thread.
+- ``deliver(reply)`` hands ``Enqueued``, ``Ended``, ``Answer`` or ``Failure`` to its ``on_reply``, on this thread.
 - ``lost(error)`` hands ``error`` to every ``on_reply`` that still waits, and to every later request.
 - ``forget(number)`` drops a request: its late reply goes nowhere.
 - A subclass calls ``super().__init__()`` and provides ``_write(message)``; an ``OSError`` from it means lost.

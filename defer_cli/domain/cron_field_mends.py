@@ -19,23 +19,26 @@ _NEAREST_WEEKDAY = re.compile(r"W?(?P<day>\d{1,2})W?", re.IGNORECASE)
 def mend_part(breach: Breach, field: Field) -> tuple[str, str | None]:
     """Return the words before "write", and the part to write when there is a nearest one."""
     part = breach.part
+    lead = ""
+    piece: str | None
     match breach.kind:
         case "value":
             lead, piece = _instead_of_value(part, breach.culprit, field)
         case "step":
             lead, piece = _instead_of_step(part, int(breach.culprit), field)
         case "descending":
-            lead, piece = "", _ascending(part, field)
+            piece = _ascending(part, field)
         case "start with step":
-            lead, piece = "", _with_range(part, field)
+            piece = _with_range(part, field)
         case _:
             lead, piece = _instead_of_foreign(part, field)
-    if piece is None or not _is_right(piece, field):
+    if piece is None or not is_right_field(piece, field):
         return f"{lead if piece is None and lead else _span(field)}; {ORDER}", None
     return lead, piece
 
 
-def _is_right(words: str, field: Field) -> bool:
+def is_right_field(words: str, field: Field) -> bool:
+    """Tell whether ``words`` could stand as ``field``."""
     try:
         return bool(read_field(words, field))
     except Breach:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from defer_cli.domain.cron_field_mends import ORDER, mend_part
+from defer_cli.domain.cron_field_mends import ORDER, is_right_field, mend_part
 from defer_cli.domain.cron_grammar import (
     FIELDS,
     LONGEST_MONTHS,
@@ -144,8 +144,9 @@ def _about_field(text: str, breach: Breach, field: Field) -> tuple[str, str]:
     part, index = breach.part, FIELDS.index(field)
     fields = text.split()
     if not part:
+        problem = f"has an empty place in its list of {field.plural}"
         kept = ",".join(item for item in fields[index].split(",") if item) or "*"
-        return f"has an empty place in its list of {field.plural}", _written(fields, index, kept, kept)
+        return problem, _written(fields, index, kept, kept) if is_right_field(kept, field) else ORDER
     if breach.kind == "step" and part == fields[index] and index < 2:
         mend = _as_larger_unit(fields, index, int(breach.culprit), field)
         if mend:

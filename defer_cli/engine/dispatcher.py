@@ -57,10 +57,7 @@ class Dispatcher:
     def set_functions(self, specs: Mapping[str, FunctionSpec]) -> None:
         """Claim these functions from now on, under their limits."""
         self.writer.set_functions(
-            {
-                name: Limit(spec.options.concurrency, spec.options.max_concurrency_action)
-                for name, spec in specs.items()
-            }
+            {name: Limit(spec.options.concurrency, spec.options.max_concurrency_action) for name, spec in specs.items()}
         )
 
     # Work goes out.
@@ -103,9 +100,7 @@ class Dispatcher:
     def _hand_out_again(self, started: list[Running], again: list[str]) -> None:
         """Some have run before: the counts of their marked children travel with them."""
         marked = self.writer.submit(lambda store: store.marked_children(again))
-        marked.add_done_callback(
-            lambda done: self._hand_out(started, {} if done.exception() else done.result())
-        )
+        marked.add_done_callback(lambda done: self._hand_out(started, {} if done.exception() else done.result()))
 
     def _hand_out(self, started: list[Running], marked: Mapping[str, dict[bytes, int]]) -> None:
         loop_now = asyncio.get_running_loop().time()

@@ -80,7 +80,9 @@ class _Connection(asyncio.Protocol):
             return
         if type(frame) is not Hello or frame.protocol != PROTOCOL:
             self._send(
-                Failure(0, "DeferError", "this runner speaks another protocol", mend="use one version of defer everywhere")
+                Failure(
+                    0, "DeferError", "this runner speaks another protocol", mend="use one version of defer everywhere"
+                )
             )
             self._transport.close()
             return

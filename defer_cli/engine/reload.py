@@ -59,9 +59,7 @@ class Reload:
     async def _reload(self, changed: list[str]) -> None:
         began = time.monotonic()
         before = self._pool.specs
-        found, _ = await asyncio.gather(
-            asyncio.to_thread(discover, self._project, self._folder), self._pool.warm_up()
-        )
+        found, _ = await asyncio.gather(asyncio.to_thread(discover, self._project, self._folder), self._pool.warm_up())
         if found.problems != self._shown:
             self._shown = found.problems
             self._on_problems(found.problems)

@@ -117,4 +117,3 @@ def failure(number: int, error: BaseException) -> Failure:
     if isinstance(error, DeferError):
         return Failure(number, type(error).__name__, error.problem, error.where, error.mend)
     return Failure(number, "DeferError", f"the runner failed: {type(error).__name__}: {error}")
-

@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from defer_cli.domain.enqueue import Enqueue, Refused, Stored
 from defer_cli.domain.errors import DeferError
+from defer_cli.domain.log_chunk import LogChunk
 
 PROTOCOL = 1
 LARGEST_FRAME = 4 * 1024 * 1024
@@ -101,16 +102,6 @@ class Outcomes(Struct, array_like=True, tag="outcomes"):
     """From a worker: these attempts have ended."""
 
     items: list[OutcomeItem]
-
-
-class LogChunk(Struct, array_like=True, gc=False):
-    """Lines of one attempt: msgpack ``[[microseconds, stream, text], …]``; ``dropped`` counts those over the cap."""
-
-    seq: int
-    attempt: int
-    part: int
-    lines: bytes
-    dropped: int = 0
 
 
 class Logs(Struct, array_like=True, tag="logs"):

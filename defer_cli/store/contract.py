@@ -12,7 +12,6 @@ from defer_cli.domain.execution import Attempt, Execution
 from defer_cli.domain.function import AtLimit
 from defer_cli.domain.settle import Move, Running
 from defer_cli.domain.states import State
-from defer_cli.link.frames import LogChunk
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +80,21 @@ class LogLine:
     at_us: int
     stream: str
     text: str
+
+
+class LogChunk(Protocol):
+    """Lines of one attempt: msgpack ``[[microseconds, stream, text], …]``; ``dropped`` counts those over the cap."""
+
+    @property
+    def seq(self) -> int: ...
+    @property
+    def attempt(self) -> int: ...
+    @property
+    def part(self) -> int: ...
+    @property
+    def lines(self) -> bytes: ...
+    @property
+    def dropped(self) -> int: ...
 
 
 class Store(Protocol):

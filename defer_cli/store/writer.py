@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 
 from defer_cli.domain.enqueue import Enqueue, Refused, Stored
 from defer_cli.domain.errors import StoreError
+from defer_cli.domain.log_chunk import LogChunk
 from defer_cli.domain.settle import Move
-from defer_cli.link.frames import LogChunk
 from defer_cli.store.contract import Claim, Limit, Store
 
 T = TypeVar("T")

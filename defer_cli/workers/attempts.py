@@ -10,8 +10,9 @@ from typing import Any
 from defer_cli.client.context import AttemptScope, current_scope
 from defer_cli.domain.arguments import decode_arguments, encode_result
 from defer_cli.domain.errors import ArgumentError
-from defer_cli.link.frames import CancelItem, FrameError, LogChunk, Logs, OutcomeItem, Outcomes, StartItem
-from defer_cli.workers.errors import describe, plain_error
+from defer_cli.domain.log_chunk import LogChunk
+from defer_cli.link.frames import CancelItem, FrameError, Logs, OutcomeItem, Outcomes, StartItem
+from defer_cli.workers.errors import describe
 from defer_cli.workers.logs import AttemptLog, current_log
 from defer_cli.workers.pipe import Pipe
 

@@ -11,9 +11,7 @@ from defer_cli.link.frames import FrameError
 
 LONGEST_TEXT = 64 * 1024
 _LIBRARY = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
-_PLACES = tuple(
-    os.path.abspath(path) + os.sep for path in {sys.prefix, sys.base_prefix, os.path.dirname(os.__file__)}
-)
+_PLACES = tuple(os.path.abspath(path) + os.sep for path in {sys.prefix, sys.base_prefix, os.path.dirname(os.__file__)})
 
 
 def describe(error: BaseException, *, project: str, is_retryable: bool = True) -> FrameError:
@@ -51,7 +49,9 @@ def _traceback(error: BaseException, project: str) -> str:
         text = "".join(summary.format())
     except BaseException:
         return ""
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__, limit=50) if is_user_file(frame.filename, project)]
+    frames = [
+        frame for frame in traceback.extract_tb(error.__traceback__, limit=50) if is_user_file(frame.filename, project)
+    ]
     if not frames:
         return text
     own = "".join(traceback.format_list(frames))

@@ -12,7 +12,7 @@ from typing import TextIO
 
 import msgspec
 
-from defer_cli.link.frames import LogChunk
+from defer_cli.domain.log_chunk import LogChunk
 
 MOST_LINES = 10_000
 MOST_BYTES = 1024 * 1024
@@ -27,7 +27,18 @@ current_log: ContextVar[AttemptLog | None] = ContextVar("defer_attempt_log", def
 class AttemptLog:
     """The lines of one attempt, held until they are sent; over the cap they are only counted."""
 
-    __slots__ = ("_attempt", "_bell", "_bytes", "_chunk_bytes", "_count", "_lines", "_part", "_partial", "_seq", "dropped")
+    __slots__ = (
+        "_attempt",
+        "_bell",
+        "_bytes",
+        "_chunk_bytes",
+        "_count",
+        "_lines",
+        "_part",
+        "_partial",
+        "_seq",
+        "dropped",
+    )
 
     def __init__(self, seq: int, attempt: int, bell: Callable[[AttemptLog], None]) -> None:
         self._seq = seq
@@ -96,7 +107,9 @@ class AttemptLog:
         try:
             lines = _encode(self._lines)
         except UnicodeEncodeError:  # a lone surrogate: shown, not fatal
-            lines = _encode([(at, stream, text.encode(errors="backslashreplace").decode()) for at, stream, text in self._lines])
+            lines = _encode(
+                [(at, stream, text.encode(errors="backslashreplace").decode()) for at, stream, text in self._lines]
+            )
         chunk = LogChunk(self._seq, self._attempt, self._part, lines, dropped)
         self._lines = []
         self._chunk_bytes = 0

@@ -17,6 +17,7 @@ from defer_cli.workers.process import WorkerProcess
 _log = logging.getLogger(__name__)
 _FIRST_PAUSE_SECONDS = 0.05
 _LONGEST_PAUSE_SECONDS = 5.0
+_LEAVE_SECONDS = 1.0
 
 
 class Crew:
@@ -68,6 +69,7 @@ class Pool:
         self._count = 0
         self._deaths_in_a_row = 0
         self._is_stopping = False
+        self._exit = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self.crew = Crew((), project=project, folder=folder)
         self._routes: dict[str, Crew] = {}
@@ -135,19 +137,27 @@ class Pool:
             worker.leave()
 
     async def stop(self) -> None:
-        """End every worker; kill those that do not go within a second."""
+        """End every worker; kill those that do not go in time."""
         self._is_stopping = True
         for worker in self.processes:
             worker.leave()
-        deadline = asyncio.get_running_loop().time() + 1.0
-        while self.processes and asyncio.get_running_loop().time() < deadline:
-            await asyncio.sleep(0.005)
+        await self._until_gone(_LEAVE_SECONDS)
         for worker in self.processes:
             worker.kill()
-        while self.processes:
-            await asyncio.sleep(0.005)
+        await self._until_gone(None)
         for task in self._tasks:
             task.cancel()
+
+    async def _until_gone(self, seconds: float | None) -> None:
+        loop = asyncio.get_running_loop()
+        deadline = None if seconds is None else loop.time() + seconds
+        while self.processes:
+            self._exit.clear()
+            try:
+                async with asyncio.timeout_at(deadline):
+                    await self._exit.wait()
+            except TimeoutError:
+                return
 
     async def _start(self) -> WorkerProcess:
         self._count += 1
@@ -177,13 +187,16 @@ class Pool:
         self._on_frame(worker, frame)
 
     def _exited(self, worker: WorkerProcess) -> None:
+        self._exit.set()
         crew = self._crews.pop(worker, None)
         for group in (crew.workers if crew else [], self._spares, self._retired):
             if worker in group:
                 group.remove(worker)
         waiting = self._ready.pop(worker, None)
         if waiting is not None and not waiting.done():
-            waiting.set_result({number: f"the worker {worker.exit_cause}" for number in crew.numbers.values()} if crew else {})
+            waiting.set_result(
+                dict.fromkeys(crew.numbers.values(), f"the worker {worker.exit_cause}") if crew else {}
+            )
         self._on_death(worker)
         self._note_pids()
         if not self._is_stopping and crew is self.crew and not worker.is_retiring:

@@ -67,25 +67,28 @@ class WorkerProcess(asyncio.Protocol):
     async def start(self, environment: Mapping[str, str], *, directory: str, output: int) -> None:
         """Start the process; it says nothing before it is told what to load."""
         loop = asyncio.get_running_loop()
+        self._socket = self._spawn(environment, directory, output)
+        self._pidfd = os.pidfd_open(self.pid)
+        loop.add_reader(self._pidfd, self._ended)
+        await loop.create_connection(lambda: self, sock=self._socket)
+
+    def _spawn(self, environment: Mapping[str, str], directory: str, output: int) -> socket.socket:
         ours, theirs = socket.socketpair()
         for end in (ours, theirs):
             end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
-        self._popen = subprocess.Popen(
-            [sys.executable, "-m", "defer_cli.workers.child", str(theirs.fileno()), str(os.getpid())],
-            pass_fds=(theirs.fileno(),),
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            env=dict(environment),
-            cwd=directory,
-            start_new_session=True,
-        )
-        theirs.close()
         ours.setblocking(False)
-        self._socket = ours
-        self._pidfd = os.pidfd_open(self._popen.pid)
-        loop.add_reader(self._pidfd, self._ended)
-        await loop.create_connection(lambda: self, sock=ours)
+        with theirs:
+            self._popen = subprocess.Popen(
+                [sys.executable, "-m", "defer_cli.workers.child", str(theirs.fileno()), str(os.getpid())],
+                pass_fds=(theirs.fileno(),),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                env=dict(environment),
+                cwd=directory,
+                start_new_session=True,
+            )
+        return ours
 
     @property
     def pid(self) -> int:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
+from asyncio import Server
 from collections.abc import Iterator
 from contextlib import contextmanager
 from email import message_from_bytes, policy
@@ -10,11 +12,12 @@ from email.message import EmailMessage
 from pathlib import Path
 from smtplib import SMTPAuthenticationError, SMTPRecipientsRefused
 from ssl import PROTOCOL_TLS_SERVER, SSLCertVerificationError, SSLContext
+from typing import Any
 
 import pytest
 from aiosmtpd.controller import Controller
-from aiosmtpd.smtp import AuthResult, Envelope, LoginPassword, Session
-from aiosmtpd.smtp import SMTP as Server
+from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
+
 from marketplace import delivery
 from marketplace.delivery import BadMailServer, MailServer, deliver, outbox, put_into_outbox
 
@@ -26,31 +29,39 @@ class Postbox:
         self.mails: list[bytes] = []
 
     async def handle_RCPT(  # noqa: N802 - aiosmtpd's name
-        self, server: Server, session: Session, envelope: Envelope, address: str, options: list[str]
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
         if address.startswith("nobody@"):
             return "550 no such user"
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
-    async def handle_DATA(self, server: Server, session: Session, envelope: Envelope) -> str:  # noqa: N802
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
         assert isinstance(envelope.content, bytes)
         self.mails.append(envelope.content)
         return "250 OK"
 
 
+class FreePort(Controller):
+    """Listens on whatever port is free; aiosmtpd's own controller looks for itself on the port it asked for."""
+
+    def _trigger_server(self) -> None:
+        assert isinstance(self.server, Server)
+        self.port = self.server.sockets[0].getsockname()[1]
+        super()._trigger_server()  # type: ignore[no-untyped-call]
+
+
 @contextmanager
-def listening(postbox: Postbox, **options: object) -> Iterator[int]:
-    controller = Controller(postbox, hostname="127.0.0.1", port=0, **options)
+def listening(postbox: Postbox, **options: Any) -> Iterator[int]:
+    controller = FreePort(postbox, hostname="127.0.0.1", port=0, **options)
     controller.start()
     try:
-        assert controller.server is not None
-        yield controller.server.sockets[0].getsockname()[1]
+        yield controller.port
     finally:
         controller.stop()
 
 
-def check_password(server: Server, session: Session, envelope: Envelope, mechanism: str, data: object) -> AuthResult:
+def check_password(server: SMTP, session: Session, envelope: Envelope, mechanism: str, data: object) -> AuthResult:
     known = isinstance(data, LoginPassword) and (data.login, data.password) == (b"shop", b"p@ss:word")
     return AuthResult(success=known, handled=False)
 
@@ -103,8 +114,8 @@ def server_tls(certificate: Path) -> SSLContext:
     return context
 
 
-async def test_without_a_server_the_mail_is_a_file_named_after_the_user(folder: Path, mail: EmailMessage) -> None:
-    await deliver(mail, user=1)
+def test_without_a_server_the_mail_is_a_file_named_after_the_user(folder: Path, mail: EmailMessage) -> None:
+    asyncio.run(deliver(mail, user=1))
 
     read = message_from_bytes((folder / "1.eml").read_bytes(), policy=policy.default)
     assert (read["Subject"], read.get_content()) == ("Grüße", "five products\n")
@@ -136,13 +147,13 @@ def test_the_outbox_lies_in_the_app_unless_told_otherwise(app: Path, monkeypatch
     assert outbox() == app / "outbox"
 
 
-async def test_a_server_gets_the_mail_and_the_outbox_does_not(
+def test_a_server_gets_the_mail_and_the_outbox_does_not(
     folder: Path, mail: EmailMessage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     postbox = Postbox()
     with listening(postbox) as port:
         monkeypatch.setenv("SMTP_URL", f"smtp://127.0.0.1:{port}")
-        await deliver(mail, user=1)
+        asyncio.run(deliver(mail, user=1))
 
     assert [message_from_bytes(content)["Message-ID"] for content in postbox.mails] == ["<01h@marketplace.example>"]
     assert not folder.exists()
@@ -200,13 +211,13 @@ def test_a_server_with_an_unknown_certificate_gets_no_mail(mail: EmailMessage, c
     assert postbox.mails == []
 
 
-@pytest.mark.parametrize("url,port", [("smtp://h", 25), ("smtps://h", 465), ("smtp+starttls://h", 587)])
+@pytest.mark.parametrize(("url", "port"), [("smtp://h", 25), ("smtps://h", 465), ("smtp+starttls://h", 587)])
 def test_each_scheme_has_its_usual_port(url: str, port: int) -> None:
     assert MailServer.from_url(url).port == port
 
 
 @pytest.mark.parametrize(
-    "url,problem",
+    ("url", "problem"),
     [
         ("localhost:25", "unknown scheme"),
         ("http://localhost", "unknown scheme"),

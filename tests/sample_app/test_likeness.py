@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import sqrt
 
 import pytest
+
 from marketplace.likeness import NEIGHBOURS, neighbours
 from marketplace.ratings import Ratings
 
@@ -16,9 +17,10 @@ from marketplace.ratings import Ratings
 
 
 def test_likeness_is_the_cosine_of_ratings_from_each_users_mean(three_users: Ratings) -> None:
-    nearest = neighbours(three_users)[10]
+    (nearest,) = neighbours(three_users)[10]
 
-    assert nearest == [(20, pytest.approx(1 / sqrt(6)))]  # (1·0 + 1·1 - 2·0) / (√6 · √1)
+    assert nearest.product == 20
+    assert nearest.likeness == pytest.approx(1 / sqrt(6))  # (1·0 + 1·1 - 2·0) / (√6 · √1)
 
 
 def test_products_that_divide_the_users_are_no_neighbours(three_users: Ratings) -> None:
@@ -38,11 +40,11 @@ def test_a_product_rated_only_by_users_without_a_preference_has_no_neighbours() 
 
 
 def test_the_most_alike_come_first_and_the_rest_is_left_out() -> None:
-    products = range(100, 100 + NEIGHBOURS + 10)
-    by_user = {product: {1: 5, product: 5, 2: 1} for product in products}
-    by_user |= {0: {1: 5, 100: 5, 3: 1}}
-    shop = Ratings(by_user=by_user, department_of=dict.fromkeys([1, 2, 3, *products], 1))
+    first, *others, last = range(100, 110 + NEIGHBOURS)
+    by_user = {user: {1: 5, user: 5, 2: 1} for user in [first, *others, last]}
+    by_user[0] = {1: 5, last: 5, 2: 1}
+    ratings = Ratings(by_user, department_of=dict.fromkeys([1, 2, first, *others, last], 1))
 
-    nearest = neighbours(shop)[1]
+    nearest = [neighbour.product for neighbour in neighbours(ratings)[1]]
 
-    assert [neighbour.product for neighbour in nearest] == list(products)[:NEIGHBOURS]
+    assert nearest == [last, first, *others][:NEIGHBOURS]

@@ -7,6 +7,7 @@ from email.message import EmailMessage
 from email.utils import parsedate_to_datetime
 
 import pytest
+
 from marketplace.mail import recommendation_mail
 from marketplace.recommender import Recommendation
 
@@ -27,7 +28,7 @@ def body(kind: str) -> str:
 
 
 @pytest.mark.parametrize(
-    "name,value",
+    ("name", "value"),
     [
         ("Subject", "Five products you may like"),
         ("From", "Marketplace <recommendations@marketplace.example>"),

@@ -8,6 +8,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+
 from marketplace import shop
 from marketplace.ratings import Ratings, read_ratings
 from marketplace.recommender import Recommender, best_rated

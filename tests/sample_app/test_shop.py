@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 
 import pytest
+
 from marketplace import shop
 from marketplace.ratings import Ratings
 from marketplace.recommender import Recommender

@@ -125,11 +125,22 @@ class _Picking:
     def _read(self, function: str, look: _Look, places: int, *, is_alone: bool) -> None:
         size = min(places + 1, _LONGEST_LOOK if is_alone else look.size)
         look.size = min(look.size * 2, _LONGEST_LOOK)
-        look.rows = self._session.execute(statements.CLAIM_DUE, (function, *look.last, size)).fetchall()
+        look.rows = due_after(self._session, function, look.last, size)
         look.is_all = len(look.rows) < size
         if look.rows:
             look.last = look.rows[-1]
             look.rows.reverse()
+
+
+def due_after(session: Session, function: str, last: tuple[int, int], size: int) -> list[tuple[int, int]]:
+    """Return (scheduled, seq) of created executions after ``last``, in order.
+
+    Two statements, because SQLite does not seek by (scheduled, seq): it would read all that share one moment.
+    """
+    rows = session.execute(statements.CLAIM_DUE_AT_ONCE, (function, *last, size)).fetchall() if last[0] >= 0 else []
+    if len(rows) < size:
+        rows += session.execute(statements.CLAIM_DUE, (function, last[0], size - len(rows))).fetchall()
+    return rows
 
 
 def _start(session: Session, picked: list[int], runner: str, now: int, result: Claim) -> None:
@@ -138,7 +149,8 @@ def _start(session: Session, picked: list[int], runner: str, now: int, result: C
     moves = []
     expired: list[tuple[int, str, str]] = []
     started_of: dict[str, int] = {}
-    for seq, id, function, attempt, charged, scheduled, is_suspect, losses, parent, discard, arguments, metadata in rows:
+    for row in rows:
+        seq, id, function, attempt, charged, scheduled, is_suspect, losses, parent, discard, arguments, metadata = row
         if discard is not None and attempt == 0 and discard <= now:
             expired.append((seq, id, function))
             continue
@@ -195,14 +207,13 @@ def _cancel_waiting(session: Session, function: str, now: int, result: Claim) ->
         session.heads.pass_over(function, None)
         return
     budget = max(MOST_ENDED - len(result.ended), 0)
-    since = head[:2]
-    rows = session.execute(statements.CLAIM_NEVER_STARTED, (function, *since, now, budget)).fetchall()
+    rows = session.execute(statements.CLAIM_NEVER_STARTED, (function, head[0], now, budget)).fetchall()
     if rows:
         session.executemany(statements.CLAIM_CANCEL, [(now, now, seq) for _, seq, _ in rows])
         session.counters.move(function, "created", "cancelled", len(rows))
         result.ended += [Ending(seq, id, function, State.CANCELLED) for _, seq, id in rows]
     if len(rows) == budget:
-        session.heads.pass_over(function, rows[-1][:2] if rows else since)
+        session.heads.pass_over(function, rows[-1][:2] if rows else head[:2])
     else:
-        later = session.execute(statements.CLAIM_DUE, (function, now, sys.maxsize, 1)).fetchone()
+        later = session.execute(statements.CLAIM_DUE, (function, now, 1)).fetchone()
         session.heads.pass_over(function, later)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ _WAL_BYTES = 8 * 1024 * 1024
 _BUSY_SECONDS = 5.0
 _OWNER_ONLY = 0o600
 _NETWORK_FILE_SYSTEMS = frozenset(
-    "9p afs beegfs ceph cifs coda fuse.glusterfs fuse.sshfs glusterfs gpfs lustre ncpfs nfs nfs4 smb2 smb3 smbfs".split()
+    "9p afs beegfs ceph cifs coda fuse.glusterfs fuse.sshfs glusterfs gpfs lustre nfs nfs4 smb2 smb3 smbfs".split()
 )
 
 _FATAL = frozenset({"CORRUPT", "NOTADB", "IOERR", "PROTOCOL"})
@@ -79,7 +80,8 @@ def reporting(where: Path | str | None = None) -> Iterator[None]:
     except sqlite3.Error as error:
         raise store_error(error, where) from error
     except OSError as error:
-        raise StoreError(f"{error.strerror or error}", where=str(where or error.filename), mend=_MENDS["PERM"]) from error
+        mend = _MENDS["FULL" if error.errno == errno.ENOSPC else "PERM"]
+        raise StoreError(error.strerror or str(error), where=str(where or error.filename), mend=mend) from error
 
 
 def store_error(error: sqlite3.Error, where: Path | str | None = None) -> StoreError:

@@ -61,11 +61,7 @@ class Heads:
         while heap:
             head = heap[0]
             function = head[2]
-            if (
-                self._heads.get(function) is head
-                and function not in self._at_limit
-                and function not in self._unknown
-            ):
+            if self._heads.get(function) is head and function not in self._at_limit and function not in self._unknown:
                 return head
             heappop(heap)
         return None

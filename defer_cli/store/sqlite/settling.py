@@ -155,9 +155,16 @@ def encode_error(error: ExecutionError | None) -> bytes | None:
     try:
         return msgspec.json.encode(error)
     except UnicodeEncodeError:
-        texts = {
-            name: value.encode("utf-8", "replace").decode()
-            for name, value in ((field, getattr(error, field)) for field in ("type", "message", "traceback", "location"))
-            if value is not None
-        }
-        return msgspec.json.encode(replace(error, **texts))
+        return msgspec.json.encode(
+            replace(
+                error,
+                type=_as_text(error.type),
+                message=_as_text(error.message),
+                traceback=_as_text(error.traceback),
+                location=None if error.location is None else _as_text(error.location),
+            )
+        )
+
+
+def _as_text(text: str) -> str:
+    return text.encode("utf-8", "replace").decode()

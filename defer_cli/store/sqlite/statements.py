@@ -27,8 +27,13 @@ SELECT coalesce(e.arguments, p.arguments) FROM executions AS e LEFT JOIN payload
 
 CLAIM_DUE = """
 SELECT scheduled_us, seq FROM executions
-WHERE function = ? AND state = 'created' AND (scheduled_us, seq) > (?, ?)
+WHERE function = ? AND state = 'created' AND scheduled_us > ?
 ORDER BY scheduled_us, seq LIMIT ?
+"""
+CLAIM_DUE_AT_ONCE = """
+SELECT scheduled_us, seq FROM executions
+WHERE function = ? AND state = 'created' AND scheduled_us = ? AND seq > ?
+ORDER BY seq LIMIT ?
 """
 CLAIM_READ = """
 SELECT e.seq, e.id, e.function, e.attempt, e.charged, e.scheduled_us, e.is_suspect, e.losses, e.parent,
@@ -42,7 +47,7 @@ WHERE seq = ? AND attempt = ? AND state = 'created'
 """
 CLAIM_NEVER_STARTED = """
 SELECT scheduled_us, seq, id FROM executions
-WHERE function = ? AND state = 'created' AND (scheduled_us, seq) >= (?, ?) AND scheduled_us <= ? AND attempt = 0
+WHERE function = ? AND state = 'created' AND scheduled_us BETWEEN ? AND ? AND attempt = 0
 ORDER BY scheduled_us, seq LIMIT ?
 """
 CLAIM_CANCEL = """
@@ -149,11 +154,61 @@ WHERE is_marked = 1 AND call_hash IS NOT NULL AND parent IN (SELECT value FROM j
 GROUP BY parent, call_hash
 """
 RESULTS = """
-SELECT e.id, e.state, coalesce(e.result, o.result), o.error FROM executions AS e LEFT JOIN outcomes AS o ON o.seq = e.seq
+SELECT e.id, e.state, coalesce(e.result, o.result), o.error
+FROM executions AS e LEFT JOIN outcomes AS o ON o.seq = e.seq
 WHERE e.id IN (SELECT value FROM json_each(?))
 AND e.state IN ('succeed', 'failed', 'cancelled', 'aborted', 'discarded')
 """
+PLACE = "SELECT function, state FROM executions WHERE id = ?"
 
 START_RUNNER = "INSERT INTO runners (name, pid, version, started_us) VALUES (?, ?, ?, ?)"
 STOP_RUNNER = "UPDATE runners SET stopped_us = ? WHERE name = ? AND stopped_us IS NULL"
 STOPPED_CLEANLY = "SELECT stopped_us IS NOT NULL FROM runners ORDER BY number DESC LIMIT 1"
+
+_EXECUTION = """
+SELECT e.id, e.function, e.state, e.attempt, e.created_us, e.scheduled_us, e.updated_us, e.started_us,
+       e.finished_us, e.discard_us, coalesce(e.metadata, p.metadata), e.came_from, e.parent, e.charged, e.losses,
+       e.error_code
+FROM executions AS e LEFT JOIN payloads AS p ON p.seq = e.seq
+"""
+GET = _EXECUTION + "WHERE e.id = ?"
+EXECUTIONS = _EXECUTION + "WHERE {conditions} ORDER BY e.seq DESC LIMIT ?"
+EXECUTIONS_OF_FUNCTION = "e.function = ?"
+EXECUTIONS_OF_FUNCTIONS = "e.function IN (SELECT value FROM json_each(?))"
+EXECUTIONS_IN_STATES = "e.state IN (SELECT value FROM json_each(?))"
+EXECUTIONS_OF_PARENT = "e.parent = ?"
+_NEWEST_OF_EACH = """
+SELECT (SELECT max(seq) FROM executions WHERE function = known.function)
+FROM (SELECT DISTINCT function FROM counters) AS known
+"""
+LAST_EXECUTIONS = _EXECUTION + "WHERE e.seq IN (" + _NEWEST_OF_EACH + ")"
+ATTEMPTS = """
+SELECT a.number, a.started_us, a.finished_us, a.outcome, a.error FROM attempts AS a
+JOIN executions AS e ON e.seq = a.seq WHERE e.id = ? ORDER BY a.number
+"""
+ATTEMPTS_LAST = """
+SELECT e.attempt, e.started_us, e.finished_us, e.state, o.error
+FROM executions AS e LEFT JOIN outcomes AS o ON o.seq = e.seq
+WHERE e.id = ? AND e.started_us IS NOT NULL
+"""
+PAYLOAD = """
+SELECT coalesce(e.arguments, p.arguments), coalesce(e.result, o.result), o.error
+FROM executions AS e LEFT JOIN payloads AS p ON p.seq = e.seq LEFT JOIN outcomes AS o ON o.seq = e.seq
+WHERE e.id = ?
+"""
+LOG_LINES = """
+SELECT l.attempt, l.lines, l.dropped FROM log_chunks AS l
+WHERE l.seq = (SELECT seq FROM executions WHERE id = ?1) AND (?2 IS NULL OR l.attempt = ?2)
+ORDER BY l.attempt, l.part
+"""
+COUNTS = "SELECT function, state, count FROM counters WHERE count > 0"
+COUNT_DUE = "SELECT count(*) FROM executions WHERE state = 'created' AND function = ? AND scheduled_us <= ?"
+COUNT_WAITING_RETRIES = """
+SELECT count(*) FROM executions WHERE state = 'created' AND function = ? AND charged > 0
+"""
+COUNT_CHILDREN = "SELECT state, count(*) FROM executions WHERE parent = ? GROUP BY state"
+TICKS = "SELECT tick_us FROM ticks WHERE function = ? ORDER BY tick_us DESC LIMIT ?"
+GAPS = """
+SELECT function, canonical, after_us, until_us, reason FROM gaps
+WHERE ?1 IS NULL OR function = ?1 ORDER BY number DESC LIMIT ?2
+"""

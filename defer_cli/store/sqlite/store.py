@@ -10,8 +10,7 @@ from pathlib import Path
 from defer_cli.domain.enqueue import Enqueue, Refused, Stored
 from defer_cli.domain.errors import StoreError
 from defer_cli.domain.settle import Move, Running
-from defer_cli.link.frames import LogChunk
-from defer_cli.store.contract import Claim, Ending, Gap, Limit, Mark, Tick
+from defer_cli.store.contract import Claim, Ending, Gap, Limit, LogChunk, Mark, Tick
 from defer_cli.store.sqlite import claiming, inserting, moving, rescuing, settling, statements, ticking
 from defer_cli.store.sqlite.connection import keep_log, open_writing, reporting
 from defer_cli.store.sqlite.migrations import migrate
@@ -153,6 +152,11 @@ class SqliteStore:
         """Return state, result and error of executions that have ended."""
         rows = self._session.execute(statements.RESULTS, (as_list(ids),)).fetchall()
         return {id: (state, result, error) for id, state, result, error in rows}
+
+    def place(self, id: str) -> tuple[str, str] | None:
+        """Return function and state of an execution."""
+        row: tuple[str, str] | None = self._session.execute(statements.PLACE, (id,)).fetchone()
+        return row
 
     def start_runner(self, *, name: str, pid: int, version: str) -> None:
         """Record that this runner owns the store."""

@@ -1,0 +1,197 @@
+"""How a command reaches the store: through the runner that lives, else as its owner for a moment."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from msgspec import Struct
+
+from defer_cli.client.routes import failure_error
+from defer_cli.domain.enqueue import Enqueue, Refused, Stored
+from defer_cli.domain.errors import CallRefused, DeferError, StoreError
+from defer_cli.link import lock
+from defer_cli.link.frames import (
+    PROTOCOL,
+    Answer,
+    Ask,
+    Ended,
+    Enqueued,
+    Enqueues,
+    Failure,
+    FrameReader,
+    FromRunner,
+    Hello,
+    Wait,
+    encode_frame,
+)
+from defer_cli.link.sockets import connect
+
+if TYPE_CHECKING:
+    from defer_cli.link.project import DataFolder
+
+ANSWER_SECONDS = 30.0
+_PATIENCE_SECONDS = 5.0
+_PAUSE_SECONDS = 0.1
+_ENQUEUE, _WAIT, _ASK = 1, 2, 3
+
+
+class Gone(DeferError):
+    """The runner went away in the middle."""
+
+
+class Line:
+    """A conversation with a runner over its socket; one thread, one question at a time beside one wait."""
+
+    def __init__(self, path: str) -> None:
+        """Connect; raises ``OSError`` when nobody listens."""
+        self._end = connect(path, timeout_seconds=_PATIENCE_SECONDS)
+        self._reader = FrameReader(FromRunner)
+        self._ended: Ended | None = None
+        try:
+            self._send(Hello(PROTOCOL, os.getpid()))
+            self._receive(lambda frame: type(frame) is Hello)
+        except BaseException:
+            self._end.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end.close()
+
+    def ask(self, question: str, **parameters: Any) -> Any:
+        """Return the runner's answer as plain data."""
+        self._send(Ask(_ASK, question, parameters))
+        answer: Answer = self._receive(lambda frame: type(frame) is Answer)
+        return answer.value
+
+    def enqueue(self, call: Enqueue) -> Stored | Refused | None:
+        """Store a call; None: stored as asked."""
+        self._send(Enqueues(_ENQUEUE, [call]))
+        enqueued: Enqueued = self._receive(lambda frame: type(frame) is Enqueued)
+        return enqueued.results[0]
+
+    def begin_wait(self, id: str) -> None:
+        """Ask for word when an execution has ended; ``ended`` hears it."""
+        self._send(Wait(_WAIT, id))
+
+    def ended(self, *, timeout_seconds: float) -> Ended | None:
+        """Return the end of the awaited execution, None when it has not come in time."""
+        if self._ended is None:
+            try:
+                self._receive(lambda frame: type(frame) is Ended, timeout_seconds=timeout_seconds)
+            except TimeoutError:
+                return None
+        return self._ended
+
+    def _send(self, message: Struct) -> None:
+        self._end.settimeout(ANSWER_SECONDS)
+        try:
+            self._end.sendall(encode_frame(message))
+        except OSError as error:
+            raise Gone(f"the runner went away: {error}") from None
+
+    def _receive(self, is_wanted: Callable[[Any], bool], *, timeout_seconds: float = ANSWER_SECONDS) -> Any:
+        """Return the next frame that is wanted; keep word of the awaited end that comes meanwhile."""
+        deadline = time.monotonic() + timeout_seconds
+        while True:
+            self._end.settimeout(max(deadline - time.monotonic(), 0.001))
+            try:
+                data = self._end.recv(1 << 16)
+            except TimeoutError:
+                raise
+            except OSError as error:
+                raise Gone(f"the runner went away: {error}") from None
+            if not data:
+                raise Gone("the runner went away", mend="see its log, then try again")
+            wanted = None
+            for frame in self._reader.feed(data):
+                if type(frame) is Failure:
+                    raise failure_error(frame)
+                if type(frame) is Ended:
+                    self._ended = frame
+                if is_wanted(frame):
+                    wanted = frame
+            if wanted is not None:
+                return wanted
+
+
+def reach(data: DataFolder) -> Line | None:
+    """Return a conversation with the runner that owns ``data``, None when none is alive."""
+    try:
+        return Line(data.socket)
+    except (FileNotFoundError, ConnectionRefusedError):
+        return None
+    except TimeoutError:
+        raise StoreError(
+            "the runner does not answer", where=data.socket, mend="see its log; stop it when it hangs"
+        ) from None
+    except OSError as error:
+        raise StoreError(f"the runner cannot be reached: {error}", where=data.socket, mend="see who owns it") from None
+
+
+def ask(data: DataFolder, question: str, **parameters: Any) -> Any:
+    """Return the answer to a question of ``reports``, from the runner, else from the store itself."""
+    with _reached_or_owned(data) as line:
+        if line is not None:
+            return line.ask(question, **parameters)
+        from defer_cli.reports import QUESTIONS
+        from defer_cli.store.sqlite.reader import open_reader
+
+        reader = open_reader(data.database)
+        try:
+            return QUESTIONS[question](reader, **parameters)
+        finally:
+            reader.close()
+
+
+def enqueue(data: DataFolder, call: Enqueue) -> Stored | None:
+    """Store a call; None: stored as asked. Raises ``CallRefused``."""
+    with _reached_or_owned(data) as line:
+        if line is None:
+            return _insert(data, call)
+        result = line.enqueue(call)
+    if isinstance(result, Refused):
+        raise CallRefused(result.problem, mend=result.mend)
+    return result
+
+
+def _insert(data: DataFolder, call: Enqueue) -> Stored:
+    from defer_cli.intake import insert_one
+    from defer_cli.store.sqlite.store import open_store
+
+    store = open_store(data.database)
+    try:
+        return insert_one(store, call)
+    finally:
+        store.close()
+
+
+@contextmanager
+def _reached_or_owned(data: DataFolder) -> Iterator[Line | None]:
+    """Yield a conversation with the runner, or None while this command owns the store, its inbox imported.
+
+    A runner that starts or stops holds the lock and does not answer yet, or no more: it is given a moment.
+    """
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while True:
+        line = reach(data)
+        if line is not None:
+            with line:
+                yield line
+            return
+        try:
+            owned = lock.own(Path(data.lock), "command")
+            owned.__enter__()
+        except StoreError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(_PAUSE_SECONDS)
+            continue
+        ...

@@ -1,0 +1,118 @@
+"""`defer list`: every function with its schedule, its options and its last execution."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from defer_cli.cli.failures import INVALID, OK, show_problems, show_warning
+from defer_cli.cli.options import Data, Directory, Json, Project
+from defer_cli.cli.output import distance_words, moment_words, say, show_json, show_rows
+from defer_cli.domain.cron import Cron
+from defer_cli.domain.errors import CronError, DeferError
+
+if TYPE_CHECKING:
+    from defer_cli.domain.function import FunctionSpec
+    from defer_cli.link.project import DataFolder
+
+Next = Annotated[int, typer.Option("--next", min=1, max=1000, metavar="N", help="How many next fires to show.")]
+HEADINGS = ("name", "kind", "schedule", "in words", "next", "retry", "concurrency", "last execution")
+
+
+def list_functions(
+    *,
+    project: Project = None,
+    directory: Directory = None,
+    data: Data = None,
+    next_count: Next = 1,
+    as_json: Json = False,
+) -> int:
+    """Show every function: schedule, next fire, retry, concurrency, last execution; exit 3 on any problem."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    from defer_cli.cli.place import find_place
+    from defer_cli.discovery.discover import discover
+
+    place = find_place(project, directory, data)
+    with ThreadPoolExecutor(max_workers=1) as thread:  # discovery waits for its child: meanwhile the store is read
+        discovering = thread.submit(discover, place.project, place.folder)
+        last = _last_executions(place.data)
+        found = discovering.result()
+    now = datetime.now(UTC)
+    functions = sorted(found.functions, key=lambda spec: spec.name)
+    if as_json:
+        show_json([_data(spec, _next_fires(spec, now, next_count), last.get(spec.name)) for spec in functions])
+    elif functions:
+        rows = [_row(spec, _next_fires(spec, now, next_count), last.get(spec.name), now) for spec in functions]
+        show_rows(HEADINGS, rows)
+    else:
+        say(f"no functions yet in {place.folder}; `defer init` writes the first")
+    show_problems(found.problems)
+    return INVALID if found.has_breach else OK
+
+
+def _last_executions(data: DataFolder) -> dict[str, Any]:
+    import os
+
+    if not os.path.exists(data.database):
+        return {}
+    from defer_cli.cli.access import ask
+
+    try:
+        answer: dict[str, Any] = ask(data, "last_executions")
+    except DeferError as error:  # the functions can be shown without
+        show_warning(f"the last executions are not to be had: {error.problem}", where=error.where, mend=error.mend)
+        return {}
+    return answer
+
+
+def _next_fires(spec: FunctionSpec, now: datetime, number: int) -> list[datetime]:
+    if spec.schedule is None:
+        return []
+    cron = Cron.parse(spec.schedule)
+    fires: list[datetime] = []
+    moment = now
+    try:
+        for _ in range(number):
+            moment = cron.next(moment)
+            fires.append(moment)
+    except CronError:  # the calendar ends
+        pass
+    return fires
+
+
+def _row(spec: FunctionSpec, fires: list[datetime], last: dict[str, Any] | None, now: datetime) -> tuple[str, ...]:
+    return (
+        spec.name,
+        spec.kind,
+        spec.schedule or "",
+        Cron.parse(spec.schedule).describe() if spec.schedule else "",
+        ", ".join(f"{moment_words(fire)} ({distance_words(fire, now=now)})" for fire in fires),
+        str(spec.options.retry.max_attempts or "none"),
+        str(spec.options.concurrency or "no limit"),
+        _last_words(last, now) if last else "never",
+    )
+
+
+def _last_words(last: dict[str, Any], now: datetime) -> str:
+    moment = datetime.fromisoformat(last["finished_at"] or last["started_at"] or last["created_at"])
+    return f"{last['state']} {distance_words(moment, now=now)}"
+
+
+def _data(spec: FunctionSpec, fires: list[datetime], last: dict[str, Any] | None) -> dict[str, Any]:
+    return {
+        "name": spec.name,
+        "kind": spec.kind,
+        "schedule": spec.schedule,
+        "description": Cron.parse(spec.schedule).describe() if spec.schedule else None,
+        "next": [fire.isoformat().replace("+00:00", "Z") for fire in fires],
+        "retry": asdict(spec.options.retry),
+        "concurrency": spec.options.concurrency,
+        "max_duration": spec.options.max_duration.total_seconds(),
+        "max_concurrency_action": spec.options.max_concurrency_action,
+        "file": spec.file,
+        "last": last,
+    }

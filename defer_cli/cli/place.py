@@ -1,0 +1,75 @@
+"""What a command works on: the project, its folders, its settings, the environment of its functions."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import gettempdir
+
+from defer_cli.domain.errors import SettingError
+from defer_cli.domain.settings import Settings, resolve_settings
+from defer_cli.link.project import DataFolder, data_folder, dotenv, functions_folder, project_root, tool_table
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """A project as the flags, the environment and its files describe it."""
+
+    project: Path
+    folder: Path
+    data: DataFolder
+    settings: Settings
+    environment: Mapping[str, str]
+    """For the functions: the real environment over what ``.env`` says."""
+
+
+def find_place(project: str | None, directory: str | None, data: str | None, **flags: object) -> Place:
+    """Return what the command works on; raise ``SettingError`` when there is no project or a setting is wrong.
+
+    What ``.env`` says for the functions joins this process's environment: discovery imports them with it.
+    """
+    root = project_root(given=project)
+    variables = dotenv(root)
+    settings = resolve_settings(
+        flags={**flags, "directory": directory, "data": data},
+        environ=os.environ,
+        dotenv=variables,
+        pyproject=tool_table(root),
+        cores=len(os.sched_getaffinity(0)),
+    )
+    folder = functions_folder(root, given=directory)
+    if not os.path.isdir(folder):
+        raise SettingError("there is no folder of functions", where=folder, mend="run `defer init`, or make it")
+    for name, value in variables.items():
+        if value is not None and not name.startswith("DEFER_"):
+            os.environ.setdefault(name, value)
+    kept = {name: value for name, value in variables.items() if value is not None}
+    return Place(
+        project=Path(root),
+        folder=Path(folder),
+        data=data_folder(root, given=data),
+        settings=settings,
+        environment={**kept, **os.environ},
+    )
+
+
+def why_a_deploy_replaces(data: str, *, project: str) -> str | None:
+    """Return why the next deploy would take a data folder away, None when it looks safe.
+
+    Deploys change the link ``current``, fill ``releases/<n>`` anew, or reinstall a package.
+    """
+    written = Path(os.path.abspath(data))
+    for part in (written, *written.parents):
+        if part.name == "current" and part.is_symlink():
+            return f"{part} is a link, which a deploy points at the next release"
+    resolved = Path(os.path.realpath(data))
+    if "releases" in resolved.parts[:-1]:
+        return "it lies in a folder of releases"
+    if {"site-packages", "dist-packages"} & set(resolved.parts):
+        return "it lies where packages are installed"
+    temporary = Path(os.path.realpath(gettempdir()))
+    if resolved.is_relative_to(temporary) and not Path(os.path.realpath(project)).is_relative_to(temporary):
+        return "it lies where temporary files are cleared"
+    return None

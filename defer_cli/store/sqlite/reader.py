@@ -1,0 +1,209 @@
+"""The reading side of the SQLite engine: each answer is one short statement, read to its end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from defer_cli.domain.execution import Attempt, Execution, ExecutionError, to_moment
+from defer_cli.domain.states import State
+from defer_cli.store.contract import Gap, LogLine
+from defer_cli.store.sqlite import statements
+from defer_cli.store.sqlite.connection import open_reading, reporting
+from defer_cli.store.sqlite.inserting import NO_ARGUMENTS
+from defer_cli.store.sqlite.migrations import check_is_known, check_is_ours, schema_version
+from defer_cli.store.sqlite.session import as_list
+
+_OUTCOMES = {State.STARTED: "started", State.ABORTING: "started", State.FAILED: "fail"}
+_decode_error = msgspec.json.Decoder(ExecutionError).decode
+_decode_metadata = msgspec.json.Decoder(dict[str, str]).decode
+_decode_lines = msgspec.msgpack.Decoder(list[tuple[int, str, str]]).decode
+
+
+def open_reader(path: Path) -> SqliteReader:
+    """Open the database to read; raise ``StoreError`` for one that is not ours, or newer."""
+    with reporting(path):
+        connection = open_reading(path)
+        try:
+            check_is_ours(connection, path)
+            check_is_known(schema_version(connection), path)
+            return SqliteReader(connection, path)
+        except BaseException:
+            connection.close()
+            raise
+
+
+class SqliteReader:
+    """A connection that cannot write; used by one thread at a time."""
+
+    def __init__(self, connection: Any, path: Path) -> None:
+        self._connection = connection
+        self._path = path
+
+    def get(self, id: str) -> Execution | None:
+        """Return one execution."""
+        rows = self._read(statements.GET, id)
+        return _execution(rows[0]) if rows else None
+
+    def executions(
+        self,
+        *,
+        limit: int,
+        functions: Sequence[str] = (),
+        states: Sequence[str] = (),
+        parent: str | None = None,
+    ) -> list[Execution]:
+        """Return executions, newest first."""
+        conditions = ["1"]
+        parameters: list[Any] = []
+        if len(functions) == 1:
+            conditions.append(statements.EXECUTIONS_OF_FUNCTION)
+            parameters.append(functions[0])
+        elif functions:
+            conditions.append(statements.EXECUTIONS_OF_FUNCTIONS)
+            parameters.append(as_list(functions))
+        if states:
+            conditions.append(statements.EXECUTIONS_IN_STATES)
+            parameters.append(as_list(states))
+        if parent is not None:
+            conditions.append(statements.EXECUTIONS_OF_PARENT)
+            parameters.append(parent)
+        statement = statements.EXECUTIONS.format(conditions=" AND ".join(conditions))
+        return [_execution(row) for row in self._read(statement, *parameters, limit)]
+
+    def attempts(self, id: str) -> list[Attempt]:
+        """Return the attempts of an execution, oldest first, the running one included."""
+        # The last one is read first: if it ends in between, it is found among the others.
+        last = self._read(statements.ATTEMPTS_LAST, id)
+        attempts = [
+            _attempt(number, started, finished, outcome, error)
+            for number, started, finished, outcome, error in self._read(statements.ATTEMPTS, id)
+        ]
+        known = attempts[-1].number if attempts else 0
+        for number, started, finished, state, error in last:
+            if number > known:
+                attempts.append(_attempt(number, started, finished, _OUTCOMES.get(State(state), state), error))
+        return attempts
+
+    def payload(self, id: str) -> tuple[bytes, bytes | None, bytes | None] | None:
+        """Return arguments, result and error (JSON)."""
+        for arguments, result, error in self._read(statements.PAYLOAD, id):
+            return NO_ARGUMENTS if arguments is None else arguments, result, error
+        return None
+
+    def log_lines(self, id: str, *, attempt: int | None = None) -> list[LogLine]:
+        """Return what an execution printed, in order; the last line of an attempt tells how many were dropped."""
+        lines: list[LogLine] = []
+        dropped: dict[int, int] = {}
+        last_us: dict[int, int] = {}
+        for number, chunk, missing in self._read(statements.LOG_LINES, id, attempt):
+            decoded = _decode_lines(chunk)
+            lines += [LogLine(number, at_us, stream, text) for at_us, stream, text in decoded]
+            dropped[number] = dropped.get(number, 0) + missing
+            last_us[number] = decoded[-1][0] if decoded else last_us.get(number, 0)
+        lines += [
+            LogLine(number, last_us[number], "defer", f"{count:,} lines dropped")
+            for number, count in dropped.items()
+            if count
+        ]
+        lines.sort(key=lambda line: line.attempt)
+        return lines
+
+    def counts(self) -> dict[tuple[str, State], int]:
+        """Return how many executions each function has in each state, those above 0."""
+        return {(function, State(state)): count for function, state, count in self._read(statements.COUNTS)}
+
+    def last_executions(self) -> dict[str, Execution]:
+        """Return the newest execution of each function."""
+        return {row[1]: _execution(row) for row in self._read(statements.LAST_EXECUTIONS)}
+
+    def count_due(self, *, now_us: int, functions: Sequence[str] | None = None, without: Sequence[str] = ()) -> int:
+        """Return how many created executions are due; of ``functions``, or of all but ``without``."""
+        if functions is None:
+            functions = self._waiting_functions()
+        due = 0
+        for function in set(functions) - set(without):
+            due += self._read(statements.COUNT_DUE, function, now_us)[0][0]
+        return due
+
+    def count_waiting_retries(self) -> int:
+        """Return how many executions wait for a retry."""
+        return sum(
+            self._read(statements.COUNT_WAITING_RETRIES, function)[0][0] for function in self._waiting_functions()
+        )
+
+    def count_children(self, parent: str) -> dict[State, int]:
+        """Return how many children of an execution are in each state."""
+        return {State(state): count for state, count in self._read(statements.COUNT_CHILDREN, parent)}
+
+    def ticks(self, function: str, *, limit: int) -> list[int]:
+        """Return the newest ticks of a cron."""
+        return [tick_us for (tick_us,) in self._read(statements.TICKS, function, limit)]
+
+    def gaps(self, function: str | None = None, *, limit: int) -> list[Gap]:
+        """Return the newest gaps."""
+        return [Gap(*row) for row in self._read(statements.GAPS, function, limit)]
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
+    def _waiting_functions(self) -> list[str]:
+        return [function for function, state in self.counts() if state is State.CREATED]
+
+    def _read(self, statement: str, *parameters: object) -> list[Any]:
+        with reporting(self._path):
+            rows: list[Any] = self._connection.execute(statement, parameters).fetchall()
+            return rows
+
+
+def _execution(row: tuple[Any, ...]) -> Execution:
+    (
+        id,
+        function,
+        state,
+        attempt,
+        created_us,
+        scheduled_us,
+        updated_us,
+        started_us,
+        finished_us,
+        discard_us,
+        metadata,
+        came_from,
+        parent,
+        charged,
+        losses,
+        error_code,
+    ) = row
+    return Execution(
+        id=id,
+        function=function,
+        state=State(state),
+        attempt=attempt,
+        created_at=to_moment(created_us),
+        scheduled_at=to_moment(scheduled_us),
+        updated_at=to_moment(updated_us),
+        started_at=None if started_us is None else to_moment(started_us),
+        finished_at=None if finished_us is None else to_moment(finished_us),
+        discard_after=None if discard_us is None else to_moment(discard_us),
+        metadata={} if metadata is None else _decode_metadata(metadata),
+        came_from=came_from,
+        parent=parent,
+        charged=charged,
+        losses=losses,
+        error_code=error_code,
+    )
+
+
+def _attempt(number: int, started_us: int, finished_us: int | None, outcome: str, error: bytes | None) -> Attempt:
+    return Attempt(
+        number=number,
+        started_at=to_moment(started_us),
+        finished_at=None if finished_us is None else to_moment(finished_us),
+        outcome=outcome,
+        error=None if error is None else _decode_error(error),
+    )
