@@ -16,6 +16,7 @@ from defer_cli import __version__
 from defer_cli.discovery.discover import Discovery, discover
 from defer_cli.domain.enqueue import Enqueue
 from defer_cli.domain.errors import StoreError
+from defer_cli.domain.execution import to_microseconds
 from defer_cli.domain.function import FunctionSpec, Problem
 from defer_cli.domain.ids import random_id
 from defer_cli.domain.settings import Settings
@@ -28,6 +29,7 @@ from defer_cli.engine.inbox import InboxImport
 from defer_cli.engine.reload import Reload
 from defer_cli.engine.requests import Requests
 from defer_cli.engine.rescue import WorkerList, take_back
+from defer_cli.engine.upkeep import Upkeep
 from defer_cli.intake import Intake
 from defer_cli.link import lock
 from defer_cli.link.project import DataFolder, point_to
@@ -127,6 +129,8 @@ class Runner:
         self._worker_list = WorkerList(Path(plan.data.path) / "workers")
         self._worker_list.end_survivors()
         store = open_store(Path(plan.data.database))
+        if not store.stopped_cleanly():
+            store.quick_check()
         lost = take_back(store)
         with store.transaction():
             store.start_runner(name=self._name, pid=os.getpid(), version=__version__)
@@ -164,7 +168,8 @@ class Runner:
         self._requests = Requests(self._intake, self._dispatcher, self._reports)
         self._inbox = InboxImport(plan.data, self._intake.insert, self._listener)
         self._crons = Crons(self._writer, self._listener, clock=store.now, catches_up=not plan.is_dev)
-        self._alarm = Alarm(store.now)
+        self._upkeep = Upkeep(self._writer, self._dispatcher, self._listener)
+        self._alarm = Alarm(store.now, on_step=self._upkeep.clock_was_set)
         self._door = Door(listen(plan.data.socket), self._requests, self._dispatcher.waiting)
         self._reload = Reload(
             plan.project, plan.folder, self._pool, self._listener, self._exchanged, self._listener.problems
@@ -195,9 +200,13 @@ class Runner:
         dispatcher, alarm = self._dispatcher, self._alarm
         alarm.add("due", dispatcher.next_wake_us, dispatcher.wake)
         dispatcher.on_next_due = lambda: alarm.hurry("due")
-        alarm.add("inbox", lambda: None, self._inbox.run)
+        alarm.add("upkeep", lambda: None, self._once_a_second)
         if not self._plan.is_burst:
             alarm.add("crons", self._crons.next_us, self._crons.fire_due)
+
+    async def _once_a_second(self) -> None:
+        await self._inbox.run()
+        await self._upkeep.discard()
 
     async def _exchanged(self, functions: Mapping[str, FunctionSpec]) -> None:
         """The workers run these functions from now on."""
@@ -223,7 +232,7 @@ class Runner:
             slots=self._plan.settings.slots,
             functions=len(self._functions),
             problems=sum(not problem.is_warning for problem in found.problems),
-            next_cron=upcoming[0] if upcoming else None,
+            next_cron=(upcoming[0][0], to_microseconds(upcoming[0][1])) if upcoming else None,
             pid=os.getpid(),
         )
 
@@ -258,7 +267,7 @@ class Runner:
     # The end.
 
     async def _end(self) -> int:
-        self._alarm.stop()
+        await self._alarm.stop()
         await self._dispatcher.drain(self._plan.settings.grace, hurry=self._hurry)
         await self._door.close()
         await self._pool.stop()

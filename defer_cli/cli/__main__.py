@@ -10,11 +10,13 @@ from typing import Annotated
 
 import typer
 
+from defer_cli import __version__
 from defer_cli.cli.check import check
 from defer_cli.cli.dev import dev
-from defer_cli.cli.failures import FAILED, INTERRUPTED, OK, UsageError, exit_code_of, show_error
+from defer_cli.cli.failures import FAILED, INTERRUPTED, OK, USAGE, UsageError, exit_code_of, show_error
 from defer_cli.cli.init import init
 from defer_cli.cli.list import list_functions
+from defer_cli.cli.output import say
 from defer_cli.cli.run import run
 from defer_cli.cli.trigger import trigger
 from defer_cli.domain.errors import DeferError
@@ -22,42 +24,36 @@ from defer_cli.domain.errors import DeferError
 _HELP = {"help_option_names": ["--help", "-h"]}
 
 
-def _show_version(is_asked: bool) -> None:
-    if is_asked:
-        from defer_cli import __version__
-
-        print(f"defer {__version__}")
-        raise typer.Exit
-
-
 def _root(
+    context: typer.Context,
     *,
-    version: Annotated[
-        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
-    ] = False,
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
 ) -> None:
     """Background functions and crons: one folder, one command, one SQLite file."""
+    if version:
+        print(f"defer {__version__}")
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        say(context.get_help())
+        raise typer.Exit(USAGE)
 
 
 def _application() -> typer.Typer:
     application = typer.Typer(
         name="defer",
         callback=_root,
-        no_args_is_help=True,
+        invoke_without_command=True,
         add_completion=False,
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
         context_settings=_HELP,
     )
-    for name, command in (
-        ("init", init),
-        ("check", check),
-        ("list", list_functions),
-        ("dev", dev),
-        ("run", run),
-        ("trigger", trigger),
-    ):
-        application.command(name)(command)
+    application.command("init", short_help="Write a project's first files.")(init)
+    application.command("check", short_help="Apply the folder's rule to every file.")(check)
+    application.command("list", short_help="Show every function and when it runs.")(list_functions)
+    application.command("dev", short_help="Run, reload, show what happens.")(dev)
+    application.command("run", short_help="Run in production.")(run)
+    application.command("trigger", short_help="Enqueue one execution by hand.")(trigger)
     return application
 
 
@@ -83,18 +79,14 @@ def execute(arguments: Sequence[str]) -> int:
 
 
 def _refuse(error: typer.TyperException) -> int:
-    message = error.format_message().strip()
-    if not message:  # the help was asked for by giving nothing, and has been printed
-        return error.exit_code
-    problem, _, mend = message.partition(" Did you mean ")
+    problem, _, mend = error.format_message().partition(" Did you mean ")
     problem = problem.rstrip(".")
     context = getattr(error, "ctx", None)
     path = context.command_path if context is not None else "defer"
-    show_error(
-        UsageError(
-            problem[:1].lower() + problem[1:], mend=f"did you mean {mend}" if mend else f"`{path} --help` says what it takes"
-        )
-    )
+    advice = f"did you mean {mend}" if mend else f"`{path} --help` says what it takes"
+    if problem.startswith("No such option: -") and problem[17:18].isdigit():
+        advice = "write -- before a negative number"
+    show_error(UsageError(problem[:1].lower() + problem[1:], mend=advice))
     return error.exit_code
 
 

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from socket import socket
 from typing import TYPE_CHECKING, Any, Self
 
 from msgspec import Struct
 
+from defer_cli.cli.failures import show_warning
+from defer_cli.client.connection import dial
 from defer_cli.client.routes import failure_error
 from defer_cli.domain.enqueue import Enqueue, Refused, Stored
 from defer_cli.domain.errors import CallRefused, DeferError, StoreError
+from defer_cli.engine.events import Note
 from defer_cli.link import lock
 from defer_cli.link.frames import (
     PROTOCOL,
@@ -29,11 +33,14 @@ from defer_cli.link.frames import (
     Wait,
     encode_frame,
 )
-from defer_cli.link.sockets import connect
 
 if TYPE_CHECKING:
+    from defer_cli.domain.settle import Move
+    from defer_cli.engine.events import Event
     from defer_cli.link.project import DataFolder
+    from defer_cli.store.contract import Store
 
+NO_RUNNER = "no runner is alive; it will run when one starts (`defer run`)"
 ANSWER_SECONDS = 30.0
 _PATIENCE_SECONDS = 5.0
 _PAUSE_SECONDS = 0.1
@@ -47,9 +54,9 @@ class Gone(DeferError):
 class Line:
     """A conversation with a runner over its socket; one thread, one question at a time beside one wait."""
 
-    def __init__(self, path: str) -> None:
-        """Connect; raises ``OSError`` when nobody listens."""
-        self._end = connect(path, timeout_seconds=_PATIENCE_SECONDS)
+    def __init__(self, end: socket) -> None:
+        """Say hello; raises ``Gone``, or ``DeferError`` when the runner speaks another protocol."""
+        self._end = end
         self._reader = FrameReader(FromRunner)
         self._ended: Ended | None = None
         try:
@@ -125,8 +132,9 @@ class Line:
 def reach(data: DataFolder) -> Line | None:
     """Return a conversation with the runner that owns ``data``, None when none is alive."""
     try:
-        return Line(data.socket)
-    except (FileNotFoundError, ConnectionRefusedError):
+        end = dial(data)
+        return None if end is None else Line(end)
+    except Gone:  # it stopped between the connection and its hello
         return None
     except TimeoutError:
         raise StoreError(
@@ -144,7 +152,7 @@ def ask(data: DataFolder, question: str, **parameters: Any) -> Any:
         from defer_cli.reports import QUESTIONS
         from defer_cli.store.sqlite.reader import open_reader
 
-        reader = open_reader(data.database)
+        reader = open_reader(Path(data.database))
         try:
             return QUESTIONS[question](reader, **parameters)
         finally:
@@ -164,34 +172,80 @@ def enqueue(data: DataFolder, call: Enqueue) -> Stored | None:
 
 def _insert(data: DataFolder, call: Enqueue) -> Stored:
     from defer_cli.intake import insert_one
-    from defer_cli.store.sqlite.store import open_store
 
-    store = open_store(data.database)
-    try:
+    with _opened_store(data) as store:
         return insert_one(store, call)
-    finally:
-        store.close()
+
+
+def make_data_folder(data: DataFolder) -> None:
+    """Make the data folder; raise ``StoreError`` where that is not allowed."""
+    try:
+        data.create()
+    except OSError as error:
+        raise StoreError(
+            f"the data folder cannot be made: {error.strerror}", where=data.path, mend="name another one with --data"
+        ) from None
 
 
 @contextmanager
 def _reached_or_owned(data: DataFolder) -> Iterator[Line | None]:
-    """Yield a conversation with the runner, or None while this command owns the store, its inbox imported.
+    """Yield a conversation with the runner, or None while this command owns the data folder.
 
     A runner that starts or stops holds the lock and does not answer yet, or no more: it is given a moment.
     """
-    deadline = time.monotonic() + _PATIENCE_SECONDS
-    while True:
+    with ExitStack() as stack:
+        deadline = time.monotonic() + _PATIENCE_SECONDS
         line = reach(data)
-        if line is not None:
-            with line:
-                yield line
-            return
-        try:
-            owned = lock.own(Path(data.lock), "command")
-            owned.__enter__()
-        except StoreError:
-            if time.monotonic() > deadline:
-                raise
+        while line is None:
+            try:
+                stack.enter_context(lock.own(Path(data.lock), "command"))
+                break
+            except StoreError:
+                if time.monotonic() > deadline:
+                    raise
+            except OSError as error:
+                raise StoreError(f"the data folder is not to be had: {error}", where=data.path) from None
             time.sleep(_PAUSE_SECONDS)
-            continue
-        ...
+            line = reach(data)
+        if line is not None:
+            stack.enter_context(line)
+        else:
+            _import_inbox(data)
+        yield line
+
+
+def _import_inbox(data: DataFolder) -> None:
+    """Take in the calls that applications left, as every owner does first."""
+    from defer_cli.link.inbox import list_entries
+
+    if not list_entries(data):
+        return
+    import asyncio
+
+    from defer_cli.engine.inbox import InboxImport, insert_into
+
+    with _opened_store(data) as store:
+        asyncio.run(InboxImport(data, insert_into(store), _Refusals()).run())
+
+
+@contextmanager
+def _opened_store(data: DataFolder) -> Iterator[Store]:
+    from defer_cli.store.sqlite.store import open_store
+
+    store = open_store(Path(data.database))
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+class _Refusals:
+    """Says on stderr what of the inbox was refused."""
+
+    def settled(self, moves: Sequence[Move]) -> None:
+        """A command runs nothing."""
+
+    def tell(self, event: Event) -> None:
+        """An entry could not be taken."""
+        if isinstance(event, Note):
+            show_warning(event.message, where=str(event.fields.get("kept_in", "")), mend=str(event.fields["reason"]))

@@ -8,9 +8,7 @@ from defer_cli.cli.output import say, show_json, show_rows
 from defer_cli.domain.function import FunctionSpec, Problem
 
 
-def check(
-    *, project: Project = None, directory: Directory = None, data: Data = None, as_json: Json = False
-) -> int:
+def check(*, project: Project = None, directory: Directory = None, data: Data = None, as_json: Json = False) -> int:
     """Apply the rule to every file of the folder; exit 3 on any problem."""
     from defer_cli.cli.place import find_place
     from defer_cli.discovery.discover import discover

@@ -93,9 +93,7 @@ def _write_files(root: Path, folder: Path) -> Iterator[str]:
             yield f"wrote   {shown}"
 
 
-def _write_settings(
-    root: Path, folder: Path, table: dict[str, object] | None, data: str | None
-) -> Iterator[str]:
+def _write_settings(root: Path, folder: Path, table: dict[str, object] | None, data: str | None) -> Iterator[str]:
     if table is not None:
         yield "left    pyproject.toml ([tool.defer] is there)"
         return

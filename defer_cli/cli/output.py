@@ -26,7 +26,9 @@ def visible(text: str) -> str:
 
 
 def _is_harmless(letter: str) -> bool:
-    return letter.isprintable() or letter in _JOINERS or (letter.isspace() and letter > "\x9f" and not _ends_line(letter))
+    return (
+        letter.isprintable() or letter in _JOINERS or (letter.isspace() and letter > "\x9f" and not _ends_line(letter))
+    )
 
 
 def _ends_line(letter: str) -> bool:
@@ -118,6 +120,25 @@ def _columns(text: str) -> int:
 def show_json(document: Any) -> None:
     """Print one JSON document on stdout; letters beyond ASCII are escaped, so it is harmless on a terminal too."""
     print(json.dumps(document, indent=2))
+
+
+class Sink:
+    """A stream that many lines go to; a reader who hangs up silences it and stops nothing."""
+
+    def __init__(self, stream: IO[str]) -> None:
+        self.stream = stream
+        self._is_silent = False
+
+    def write(self, text: str) -> None:
+        """Write whole lines at once."""
+        if self._is_silent or not text:
+            return
+        try:
+            self.stream.write(text)
+            self.stream.flush()
+        except (OSError, ValueError):
+            self._is_silent = True
+            os.dup2(os.open(os.devnull, os.O_WRONLY), self.stream.fileno())
 
 
 def say(text: str) -> None:

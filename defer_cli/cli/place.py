@@ -26,10 +26,7 @@ class Place:
 
 
 def find_place(project: str | None, directory: str | None, data: str | None, **flags: object) -> Place:
-    """Return what the command works on; raise ``SettingError`` when there is no project or a setting is wrong.
-
-    What ``.env`` says for the functions joins this process's environment: discovery imports them with it.
-    """
+    """Return what the command works on; raise ``SettingError`` when there is no project or a setting is wrong."""
     root = project_root(given=project)
     variables = dotenv(root)
     settings = resolve_settings(
@@ -42,9 +39,6 @@ def find_place(project: str | None, directory: str | None, data: str | None, **f
     folder = functions_folder(root, given=directory)
     if not os.path.isdir(folder):
         raise SettingError("there is no folder of functions", where=folder, mend="run `defer init`, or make it")
-    for name, value in variables.items():
-        if value is not None and not name.startswith("DEFER_"):
-            os.environ.setdefault(name, value)
     kept = {name: value for name, value in variables.items() if value is not None}
     return Place(
         project=Path(root),

@@ -132,27 +132,28 @@ class Delivery(Arrival):
 
     def execution(self) -> Execution:
         """Return the execution as it was stored; raise why it was not."""
-        if (error := self.hear()) is not None:
-            raise error
         call, stored = self.call, self.outcome
-        if isinstance(stored, Stored):
-            state, attempt = State(stored.state), stored.attempt
-            created, scheduled, updated = stored.created_us, stored.scheduled_us, stored.updated_us
-        else:
-            assert isinstance(stored, int)
+        if type(stored) is int:  # most calls: stored as asked
             state, attempt = State.CREATED, 0
-            created = updated = stored
-            scheduled = max(call.scheduled_us or 0, stored)
+            created_at = updated_at = to_moment(stored)
+            later_us = call.scheduled_us
+            scheduled_at = created_at if later_us is None or later_us <= stored else to_moment(later_us)
+        elif isinstance(stored, Stored):
+            state, attempt = State(stored.state), stored.attempt
+            created_at = to_moment(stored.created_us)
+            scheduled_at, updated_at = to_moment(stored.scheduled_us), to_moment(stored.updated_us)
+        else:
+            raise self.hear() or AssertionError(stored)
         return Execution(
             id=call.id,
             function=call.function,
             state=state,
             attempt=attempt,
-            created_at=to_moment(created),
-            scheduled_at=to_moment(scheduled),
-            updated_at=to_moment(updated),
+            created_at=created_at,
+            scheduled_at=scheduled_at,
+            updated_at=updated_at,
             discard_after=None if call.discard_us is None else to_moment(call.discard_us),
-            metadata=dict(call.metadata or {}),
+            metadata=dict(call.metadata) if call.metadata else {},
             parent=call.parent,
         )
 
@@ -203,7 +204,8 @@ def settle(deliveries: Iterable[Delivery], outcomes: Iterable[Outcome]) -> None:
         delivery.outcome = outcome
         kind = type(outcome)
         if kind is not int and kind is not Stored:
-            refused.append(delivery)
+            if not delivery.is_heard:
+                refused.append(delivery)
             if delivery.scope is not None:
                 delivery.scope.refused.append(delivery)
         if delivery.scope is not None:

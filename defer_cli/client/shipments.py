@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from math import inf
 from time import monotonic, time_ns
-from typing import Any
+from typing import Protocol, TypeAlias
 
 from msgspec import Struct
 
@@ -19,18 +20,28 @@ from defer_cli.link.inbox import write_entry
 _FIRST_PAUSE_SECONDS = 0.05
 _LONGEST_PAUSE_SECONDS = 1.0
 
+Reply: TypeAlias = Enqueued | Ended | Answer | DeferError
+
+
+class Desk(Protocol):
+    """Who sends shipments; told by whatever thread learns it."""
+
+    def again(self, shipment: Shipment, /) -> None:
+        """Send it again, from ``shipment.due`` on."""
+
+    def over(self, shipment: Shipment, /) -> None:
+        """It has its answer."""
+
 
 class Shipment(ABC):
     """Goes out at least once, and again after a lost connection, until its deadline."""
 
-    __slots__ = ("_route", "_sent_as", "due", "lane", "losses", "on_lost", "on_over")
-
-    def __init__(self, lane: Lane, on_lost: Callable[[Shipment], None], on_over: Callable[[Shipment], None]) -> None:
+    def __init__(self, lane: Lane, desk: Desk, *, deadline: float) -> None:
         self.lane = lane
-        self.on_lost = on_lost
-        self.on_over = on_over
-        self.losses = 0
+        self.deadline = deadline
         self.due = 0.0
+        self._desk = desk
+        self._losses = 0
         self._route: Route | None = None
         self._sent_as = 0
 
@@ -39,134 +50,122 @@ class Shipment(ABC):
         try:
             route = self._route = self.lane.open()
             if route is None:
-                self._stay()
-                self.on_over(self)
+                self.stay()
             else:
-                self._sent_as = route.request(self._frame, self._take)
+                self._sent_as = route.request(self._frame, self.take)
         except DeferError as error:
-            self._end(error)
+            self.take(error)
         except Exception as error:
-            self._end(DeferError(f"the call could not be sent: {type(error).__name__}: {error}"))
+            self.take(DeferError(f"it could not be sent: {type(error).__name__}: {error}"))
 
     def expire(self) -> None:
         """Wait no longer for an answer."""
         if self._route is not None:
             self._route.forget(self._sent_as)
         self._give_up()
-        self.on_over(self)
+        self._desk.over(self)
 
-    def _take(self, reply: Enqueued | Ended | Answer | DeferError) -> None:
+    def take(self, reply: Reply) -> None:
+        """Take the answer, or a reason to go again."""
         if isinstance(reply, ConnectionLost):
-            pause = _FIRST_PAUSE_SECONDS * 2**self.losses
-            self.due = monotonic() + min(pause, _LONGEST_PAUSE_SECONDS) if self.losses else 0.0
-            self.losses += 1
-            self.on_lost(self)
+            self._lost()
         else:
-            self._end(reply)
+            self._answer(reply)
+            self._desk.over(self)
 
-    def _end(self, reply: Enqueued | Ended | Answer | DeferError) -> None:
-        self._answer(reply)
-        self.on_over(self)
-
-    @abstractmethod
-    def _frame(self, number: int) -> Struct: ...
-
-    @abstractmethod
-    def _answer(self, reply: Any) -> None: ...
+    def _lost(self) -> None:
+        """Go again: at once after the first loss, then more and more slowly."""
+        if self._losses:
+            self.due = monotonic() + min(_FIRST_PAUSE_SECONDS * 2**self._losses, _LONGEST_PAUSE_SECONDS)
+        self._losses += 1
+        self._desk.again(self)
 
     @abstractmethod
-    def _stay(self) -> None:
+    def _frame(self, number: int) -> Struct:
+        """Return what is sent."""
+
+    @abstractmethod
+    def _answer(self, reply: Reply) -> None:
+        """Pass the answer on to who waits."""
+
+    @abstractmethod
+    def stay(self) -> None:
         """Do what can be done while no runner lives."""
 
     @abstractmethod
-    def _give_up(self) -> None: ...
+    def _give_up(self) -> None:
+        """Tell who waits that there was no answer in time."""
 
 
 class Batch(Shipment):
     """Calls that share a frame, and so a commit."""
 
-    __slots__ = ("calls", "deadline")
-
-    def __init__(self, lane: Lane, on_lost: Callable[[Shipment], None], on_over: Callable[[Shipment], None]) -> None:
-        super().__init__(lane, on_lost, on_over)
+    def __init__(self, lane: Lane, desk: Desk) -> None:
+        super().__init__(lane, desk, deadline=monotonic() + LONGEST_WAIT_SECONDS)
         self.calls: list[Delivery] = []
-        self.deadline = monotonic() + LONGEST_WAIT_SECONDS
-
-    def refuse(self, error: DeferError) -> None:
-        """Give every call the same answer; each waiter gets an exception of its own."""
-        settle(self.calls, [error] * len(self.calls))
 
     def _frame(self, number: int) -> Enqueues:
         return Enqueues(number, [delivery.call for delivery in self.calls])
 
-    def _answer(self, reply: Any) -> None:
+    def _answer(self, reply: Reply) -> None:
         if isinstance(reply, Enqueued) and len(reply.results) == len(self.calls):
             now_us = reply.now_us
             settle(self.calls, [now_us if result is None else result for result in reply.results])
         elif isinstance(reply, DeferError):
-            self.refuse(reply)
+            settle(self.calls, [reply] * len(self.calls))
         else:
-            self.refuse(DeferError("the runner's answer is not that to a call", mend="use one version of defer"))
+            strange = DeferError("the runner's answer is not one to a call", mend="use one version of defer")
+            settle(self.calls, [strange] * len(self.calls))
 
-    def _stay(self) -> None:
+    def stay(self) -> None:
         folder = self.lane.folder()
         if folder is None:
-            self.refuse(NoRunner("no runner takes calls any more"))
+            self.take(NoRunner("no runner takes calls any more"))
             return
         try:
             write_entry(folder, [delivery.call for delivery in self.calls])
         except OSError as error:
-            if self.losses:  # it had been sent before: an answer may have been lost
-                self._give_up()
-            else:
-                self.refuse(
-                    NoRunner(
-                        f"no runner is alive, and the inbox cannot be written: {error}; nothing was stored",
-                        where=folder.inbox,
-                        mend="start `defer run`, or make room and give this user the right to write there",
-                    )
-                )
+            if self._losses:  # it had been sent before: the answer may have been lost
+                self.expire()
+                return
+            why = f"no runner is alive, and the inbox cannot be written: {error}; nothing was stored"
+            mend = "start `defer run`, or make room and give this user the right to write there"
+            self.take(NoRunner(why, where=folder.inbox, mend=mend))
         else:
             settle(self.calls, [time_ns() // 1000] * len(self.calls))
+            self._desk.over(self)
 
     def _give_up(self) -> None:
         settle(self.calls, [unconfirmed(delivery.call, LONGEST_WAIT_SECONDS) for delivery in self.calls])
 
 
 class Errand(Shipment, Arrival):
-    """One request besides calls; its outcome is the reply, or why there is none."""
+    """One request besides calls; its outcome is the reply, or why there is none. It may wait for long."""
 
-    __slots__ = ("_build", "_lost_at", "_subject")
-
-    def __init__(
-        self,
-        lane: Lane,
-        build: Callable[[int], Struct],
-        subject: str,
-        on_lost: Callable[[Shipment], None],
-        on_over: Callable[[Shipment], None],
-    ) -> None:
+    def __init__(self, lane: Lane, desk: Desk, build: Callable[[int], Struct], subject: str) -> None:
+        Shipment.__init__(self, lane, desk, deadline=inf)
         Arrival.__init__(self)
-        Shipment.__init__(self, lane, on_lost, on_over)
         self._build = build
         self._subject = subject
-        self._lost_at: float | None = None
 
     def _frame(self, number: int) -> Struct:
-        self._lost_at = None
+        self.deadline = inf
         return self._build(number)
 
-    def _answer(self, reply: Any) -> None:
+    def _lost(self) -> None:
+        self.deadline = min(self.deadline, monotonic() + LONGEST_WAIT_SECONDS)
+        super()._lost()
+
+    def _answer(self, reply: Reply) -> None:
         if self.outcome is None:
             self.outcome = reply
             wake([self])
 
-    def _stay(self) -> None:
-        raise NoRunner(
-            f"no runner is alive to answer for {self._subject}", mend="start `defer run` or `defer dev`, then ask again"
-        )
+    def stay(self) -> None:
+        if self._losses:  # it may be starting again
+            self._lost()
+            return
+        self.take(NoRunner(f"no runner is alive to answer for {self._subject}", mend="start `defer run`"))
 
     def _give_up(self) -> None:
-        self._answer(
-            Unconfirmed(f"the runner went away and did not come back: the end of {self._subject} is not known")
-        )
+        self._answer(Unconfirmed(f"the runner went away and did not come back: {self._subject} is not known"))

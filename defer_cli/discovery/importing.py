@@ -35,12 +35,13 @@ def prepare(project: Path, folder: Path) -> tuple[Path, BaseException] | None:
     if _was_just_saved(folder):
         sys.dont_write_bytecode = True
     keep_problems()
-    failure = None
+    failure: tuple[Path, BaseException] | None = None
     place = base
     for depth, part in enumerate(names := package.split("."), start=1):
         place /= part
         error = _make_package(".".join(names[:depth]), place)
-        failure = failure or (error and (place / "__init__.py", error))
+        if error is not None and failure is None:
+            failure = place / "__init__.py", error
     return failure
 
 
@@ -83,7 +84,7 @@ def bound_function(module: ModuleType, name: str) -> BackgroundFunction[..., Any
 
 def absolute(path: Path) -> Path:
     """Return ``path`` absolute and normal, with its links as they are: a link's name is the function's name."""
-    return Path(os.path.abspath(path))  # noqa: PTH100  # Path.resolve would follow links
+    return Path(os.path.abspath(path))  # Path.resolve would follow links
 
 
 def _make_package(name: str, folder: Path) -> BaseException | None:

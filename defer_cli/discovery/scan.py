@@ -68,12 +68,11 @@ class _Walk:
         if not is_file:
             self._add("DEF008", path, "cannot be read: it is no file, or a link to none", "remove it, or mend the link")
             return
-        for part in (*path.relative_to(self._project).parts[:-1], path.stem)[-1:]:
-            if not is_name(part):
-                why = "is a keyword" if iskeyword(part) else "is not a Python identifier"
-                self._add("DEF011", path, f"the file's name {part!r} {why}", f"rename it to {_as_name(part)}.py")
-                return
-        yield path
+        if is_name(path.stem):
+            yield path
+            return
+        why = "is a keyword" if iskeyword(path.stem) else "is not a Python identifier"
+        self._add("DEF011", path, f"the file's name {path.stem!r} {why}", f"rename it to {_as_name(path.stem)}.py")
 
     def _holds_python(self, folder: Path) -> bool:
         """Return whether a sub-folder can be part of a module's name; say so when it cannot and holds files."""

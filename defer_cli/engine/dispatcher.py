@@ -19,7 +19,7 @@ from defer_cli.engine.deadlines import Deadlines
 from defer_cli.engine.events import LeftQueue, Listener, WorkerDied
 from defer_cli.engine.waiting import Waiting
 from defer_cli.link.frames import Cancel, CancelItem, Hello, Logs, OutcomeItem, Outcomes, Start, StartItem
-from defer_cli.store.contract import Claim, Limit
+from defer_cli.store.contract import Claim, Ending, Limit
 from defer_cli.store.writer import Writer
 from defer_cli.workers.pool import Crew, Pool
 from defer_cli.workers.process import Assigned, WorkerProcess
@@ -64,9 +64,7 @@ class Dispatcher:
 
     def claimed(self, claim: Claim) -> None:
         """Hand out what a claim took; called after its commit."""
-        for ending in claim.ended:
-            self._listener.tell(LeftQueue(ending.function, ending.id, str(ending.state)))
-            self.waiting.ended(ending.id, str(ending.state), None, None)
+        self.left_queue(claim.ended)
         if claim.next_due_us is not None and claim.next_due_us != self._next_due_us:
             self._next_due_us = claim.next_due_us
             self.on_next_due()
@@ -76,6 +74,12 @@ class Dispatcher:
                 self._hand_out_again(claim.started, again)
             else:
                 self._hand_out(claim.started, {})
+
+    def left_queue(self, endings: Sequence[Ending]) -> None:
+        """Tell of executions that ended without running."""
+        for ending in endings:
+            self._listener.tell(LeftQueue(ending.function, ending.id, str(ending.state)))
+            self.waiting.ended(ending.id, str(ending.state), None, None)
 
     def next_wake_us(self) -> int | None:
         """Return when the next execution is due whose time has not come."""

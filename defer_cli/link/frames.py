@@ -188,7 +188,7 @@ class FrameReader:
     """Cuts a stream of bytes into decoded frames."""
 
     def __init__(self, kinds: object) -> None:
-        self._decode = msgspec.msgpack.Decoder(kinds).decode  # type: ignore[call-overload]
+        self._decode = msgspec.msgpack.Decoder(kinds).decode
         self._buffer = bytearray()
 
     def feed(self, data: bytes) -> list[Any]:

@@ -10,6 +10,7 @@ from typing import Protocol
 from defer_cli.domain.enqueue import Enqueue, Refused, Stored
 from defer_cli.domain.execution import Attempt, Execution
 from defer_cli.domain.function import AtLimit
+from defer_cli.domain.log_chunk import LogChunk
 from defer_cli.domain.settle import Move, Running
 from defer_cli.domain.states import State
 
@@ -82,21 +83,6 @@ class LogLine:
     text: str
 
 
-class LogChunk(Protocol):
-    """Lines of one attempt: msgpack ``[[microseconds, stream, text], …]``; ``dropped`` counts those over the cap."""
-
-    @property
-    def seq(self) -> int: ...
-    @property
-    def attempt(self) -> int: ...
-    @property
-    def part(self) -> int: ...
-    @property
-    def lines(self) -> bytes: ...
-    @property
-    def dropped(self) -> int: ...
-
-
 class Store(Protocol):
     """The writing side: one owner, one connection. Every moment is microseconds since 1970."""
 
@@ -117,7 +103,10 @@ class Store(Protocol):
         function or the arguments differ. Arguments are compared in their hashed form."""
 
     def claim(self, *, limit: int, runner: str, functions: Mapping[str, Limit]) -> Claim:
-        """Start up to ``limit`` due executions of ``functions``, by (scheduled, seq); locks what it counts."""
+        """Start up to ``limit`` due executions of ``functions``, by (scheduled, seq); locks what it counts.
+
+        A change of ``functions`` is seen when it is another object than that of the last claim.
+        """
 
     def apply(self, moves: Sequence[Move]) -> list[bool]:
         """Write moves of attempts, each guarded by its attempt and source state; False: refused, nothing written."""
@@ -178,6 +167,15 @@ class Store(Protocol):
 
     def stop_runner(self, *, name: str) -> None:
         """Record that it stopped in good order."""
+
+    def stopped_cleanly(self) -> bool:
+        """Return whether the last runner stopped in good order, or there was none."""
+
+    def quick_check(self) -> None:
+        """Raise ``StoreError`` when the database is damaged; takes time with its size."""
+
+    def checkpoint_is_due(self) -> bool:
+        """Return whether enough was written ahead to be folded into the database."""
 
     def checkpoint(self) -> None:
         """Fold what was written ahead into the database, without waiting for readers."""

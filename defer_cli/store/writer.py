@@ -169,11 +169,20 @@ class Writer:
                 self._held = turn.moves
                 pause = _REFUSED_AGAIN_SECONDS
             self._hand_over(turn)
+            self._fold()
             if self._moves or self._requests or self._chunks:
                 self._ring()
             elif self._is_stopping and (not self._held or turn.failure is not None):
                 self._store.close()
                 return
+
+    def _fold(self) -> None:
+        """Checkpoint after the answers have left: nobody waits for it, and the log stays short."""
+        try:
+            if self._store.checkpoint_is_due():
+                self._store.checkpoint()
+        except Exception:
+            _log.exception("the store could not be checkpointed; it is tried again after the next commit")
 
     def _take(self) -> _Turn:
         turn = _Turn()

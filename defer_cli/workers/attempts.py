@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
-from contextvars import Context
 from typing import Any
 
 from defer_cli.client.context import AttemptScope, current_scope
@@ -12,12 +11,12 @@ from defer_cli.domain.arguments import decode_arguments, encode_result
 from defer_cli.domain.errors import ArgumentError
 from defer_cli.domain.log_chunk import LogChunk
 from defer_cli.link.frames import CancelItem, FrameError, Logs, OutcomeItem, Outcomes, StartItem
+from defer_cli.workers.cutting import cuts
 from defer_cli.workers.errors import describe
 from defer_cli.workers.logs import AttemptLog, current_log
 from defer_cli.workers.pipe import Pipe
 
 _LIVE_SECONDS = 0.2
-_MOST_IN_FRAME = 2 * 1024 * 1024
 _NO_ARGUMENTS = (None, b"[]")
 
 
@@ -57,7 +56,7 @@ class Attempts:
         self._chunks: list[LogChunk] = []
         self._noisy: set[AttemptLog] = set()
         self._live_timer: asyncio.TimerHandle | None = None
-        loop.set_task_factory(self._make_task)  # type: ignore[arg-type]  # its context is optional
+        loop.set_task_factory(self._make_task)  # type: ignore[arg-type]  # its options differ by version
 
     def start(self, items: Sequence[StartItem]) -> None:
         """Begin attempts, each in a context of its own."""
@@ -157,9 +156,9 @@ class Attempts:
                 task.cancel()
 
     def _make_task(
-        self, loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, Any], context: Context | None = None
+        self, loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, Any], **options: Any
     ) -> asyncio.Task[Any]:
-        task: asyncio.Task[Any] = asyncio.Task(coroutine, loop=loop, context=context)
+        task: asyncio.Task[Any] = asyncio.Task(coroutine, loop=loop, **options)
         scope = current_scope.get()
         attempt = self._by_scope.get(scope) if scope is not None else None
         if attempt is not None:
@@ -182,13 +181,13 @@ class Attempts:
 
     def _flush(self) -> None:
         outcomes, self._outcomes = self._outcomes, []
-        for start, end in _cuts([len(item.result or b"") + _size(item.error) for item in outcomes]):
+        for start, end in cuts([len(item.result or b"") + _size(item.error) for item in outcomes]):
             self._pipe.send(Outcomes(outcomes[start:end]))
         self._flush_chunks()
 
     def _flush_chunks(self) -> None:
         chunks, self._chunks = self._chunks, []
-        for start, end in _cuts([len(chunk.lines) for chunk in chunks]):
+        for start, end in cuts([len(chunk.lines) for chunk in chunks]):
             self._pipe.send(Logs(chunks[start:end]))
 
     def _noted(self, log: AttemptLog) -> None:
@@ -211,7 +210,7 @@ class Attempts:
     def _send_live(self) -> None:
         self._live_timer = None
         noisy, self._noisy = self._noisy, set()
-        for log in noisy:
+        for log in list(noisy):  # a thread that got hold of it may still add to it
             chunk = log.take(is_last=False)
             if chunk is not None:
                 self._chunks.append(chunk)
@@ -223,18 +222,5 @@ class _BadResult(ArgumentError):
 
 
 def _size(error: FrameError | None) -> int:
-    return 0 if error is None else len(error.message) * 2 + len(error.traceback) * 2
-
-
-def _cuts(sizes: Sequence[int]) -> list[tuple[int, int]]:
-    """Return ranges whose sizes fit into a frame together."""
-    ranges: list[tuple[int, int]] = []
-    start = total = 0
-    for position, size in enumerate(sizes):
-        if total + size > _MOST_IN_FRAME and position > start:
-            ranges.append((start, position))
-            start, total = position, 0
-        total += size + 64
-    if start < len(sizes):
-        ranges.append((start, len(sizes)))
-    return ranges
+    """Return the most bytes an error can take: four a character."""
+    return 0 if error is None else 4 * (len(error.message) + len(error.traceback))

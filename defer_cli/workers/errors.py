@@ -17,7 +17,7 @@ _PLACES = tuple(os.path.abspath(path) + os.sep for path in {sys.prefix, sys.base
 def describe(error: BaseException, *, project: str, is_retryable: bool = True) -> FrameError:
     """Return ``error`` for its way to the runner; an exception whose ``str()`` raises is described too."""
     return FrameError(
-        type=_type_name(error),
+        type=_cut(_type_name(error)),
         message=_cut(_message(error)),
         traceback=_cut(_traceback(error, project)),
         location=_location(error.__traceback__, project),

@@ -74,11 +74,14 @@ class AttemptLog:
             self._partial[stream] = rest
 
     def line(self, stream: str, text: str) -> None:
-        """Keep one line, cut at 16 KiB, unless the attempt has used up its room."""
+        """Keep one line, cut at 16 Ki characters, unless the attempt has used up its room."""
         size = len(text)
         if size > LONGEST_LINE:
             text = text[:LONGEST_LINE] + f"… ({size - LONGEST_LINE:,} more characters)"
             size = len(text)
+        if not text.isascii():
+            data = text.encode(errors="backslashreplace")  # a lone surrogate is shown, not fatal
+            text, size = data.decode(), len(data)
         if self._count >= MOST_LINES or self._bytes + size > MOST_BYTES:
             self.dropped += 1
             return
@@ -102,19 +105,14 @@ class AttemptLog:
                     self.line(stream, text)
             self._partial = {}
         dropped = self.dropped if is_last else 0
-        if not self._lines and not dropped:
+        lines = self._lines[:]
+        if not lines and not dropped:
             return None
-        try:
-            lines = _encode(self._lines)
-        except UnicodeEncodeError:  # a lone surrogate: shown, not fatal
-            lines = _encode(
-                [(at, stream, text.encode(errors="backslashreplace").decode()) for at, stream, text in self._lines]
-            )
-        chunk = LogChunk(self._seq, self._attempt, self._part, lines, dropped)
-        self._lines = []
+        del self._lines[: len(lines)]  # not a new list: a thread that prints may be about to append to this one
         self._chunk_bytes = 0
+        part = self._part
         self._part += 1
-        return chunk
+        return LogChunk(self._seq, self._attempt, part, _encode(lines), dropped)
 
 
 class ContextStream(io.TextIOBase):

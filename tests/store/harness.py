@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -102,7 +103,7 @@ def apply(store: Store, *moves: Move) -> list[bool]:
 
 
 def move(name: str, running: Running, target: State, *, source: State = State.STARTED, **fields: Any) -> Move:
-    fields = {"at_us": NOON, "started_us": running.started_us, "charged": running.charged} | fields
+    fields = dict[str, Any](at_us=NOON, started_us=running.started_us, charged=running.charged) | fields
     return Move(name, running.seq, running.id, running.attempt, source, target, running.function, **fields)
 
 
@@ -116,7 +117,7 @@ def fail(running: Running, **fields: Any) -> Move:
 
 def retry(running: Running, *, scheduled_us: int = NOON + SECOND, **fields: Any) -> Move:
     charged = running.charged + 1
-    fields = {"error": ERROR, "is_delayed": True, "charged": charged} | fields
+    fields = dict[str, Any](error=ERROR, is_delayed=True, charged=charged) | fields
     return move("retry", running, State.CREATED, scheduled_us=scheduled_us, **fields)
 
 
@@ -141,6 +142,18 @@ def abort(store: Store, id: str) -> Running | None:
 def reschedule(store: Store, id: str, scheduled_us: int) -> bool:
     with store.transaction():
         return store.reschedule(id, scheduled_us)
+
+
+class _UndoneError(Exception):
+    pass
+
+
+@contextmanager
+def undone(block: AbstractContextManager[None]) -> Iterator[None]:
+    """Make ``block`` (a transaction, a savepoint) fail at its end."""
+    with suppress(_UndoneError), block:
+        yield
+        raise _UndoneError
 
 
 def state(reader: Reader, id: str) -> State:

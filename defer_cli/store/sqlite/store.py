@@ -9,8 +9,9 @@ from pathlib import Path
 
 from defer_cli.domain.enqueue import Enqueue, Refused, Stored
 from defer_cli.domain.errors import StoreError
+from defer_cli.domain.log_chunk import LogChunk
 from defer_cli.domain.settle import Move, Running
-from defer_cli.store.contract import Claim, Ending, Gap, Limit, LogChunk, Mark, Tick
+from defer_cli.store.contract import Claim, Ending, Gap, Limit, Mark, Tick
 from defer_cli.store.sqlite import claiming, inserting, moving, rescuing, settling, statements, ticking
 from defer_cli.store.sqlite.connection import keep_log, open_writing, reporting
 from defer_cli.store.sqlite.migrations import migrate

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from heapq import nsmallest
 from math import sqrt
-from typing import NamedTuple
+from typing import TypeAlias
 
 from marketplace.ratings import Ratings
 
 NEIGHBOURS = 40
 
-
-class Neighbour(NamedTuple):
-    """A product that is liked by those who like another one, and how alike (0 to 1) the two are."""
-
-    product: int
-    likeness: float
+# A product that is liked by those who like another one, and how alike (0 to 1) the two are.
+Neighbour: TypeAlias = tuple[int, float]
 
 
 def neighbours(ratings: Ratings) -> dict[int, list[Neighbour]]:
@@ -31,7 +27,7 @@ def neighbours(ratings: Ratings) -> dict[int, list[Neighbour]]:
     nearest = {}
     for n, product in enumerate(products):
         alike = [(-dot / (lengths[n] * lengths[m]), products[m]) for m, dot in enumerate(dots[n]) if dot > 0 and m != n]
-        nearest[product] = [Neighbour(other, -unlike) for unlike, other in nsmallest(NEIGHBOURS, alike)]
+        nearest[product] = [(other, -unlike) for unlike, other in nsmallest(NEIGHBOURS, alike)]
     return nearest
 
 

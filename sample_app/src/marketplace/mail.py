@@ -36,7 +36,8 @@ HTML = """\
 </ol>
 <p>See you soon,<br>the marketplace</p>
 <p><small>You get this mail because you rate products with us.
-<a href="{unsubscribe}">No more of it</a></small></p>
+<a href="{unsubscribe}">
+No more of it</a></small></p>
 </body>
 </html>
 """

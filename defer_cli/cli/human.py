@@ -1,0 +1,116 @@
+"""What `defer dev` shows: a banner, then one line a person can read for each event."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import IO, TYPE_CHECKING
+
+from defer_cli.cli.check import counted
+from defer_cli.cli.failures import show_problems
+from defer_cli.cli.output import Sink, cut, distance_words, moment_words, styled, visible
+from defer_cli.domain.duration import in_words
+from defer_cli.domain.execution import to_moment
+from defer_cli.engine.events import LeftQueue, WorkerDied
+
+if TYPE_CHECKING:
+    from defer_cli.assembly import Banner
+    from defer_cli.domain.execution import ExecutionError
+    from defer_cli.domain.function import FunctionSpec, Problem
+    from defer_cli.domain.settle import Move
+    from defer_cli.engine.events import Event
+
+_LONGEST_ERROR = 300
+_SECOND_US = 1_000_000
+_COLOURS = {"succeed": "green", "fail": "red", "retry": "yellow", "interrupt": "yellow", "aborted": "yellow"}
+_LEVELS = {"error": "red", "warning": "yellow"}
+
+
+class HumanLog:
+    """Writes for a person at a terminal; times are those of the clock on the wall."""
+
+    def __init__(self, stream: IO[str]) -> None:
+        self._stream = stream
+        self._sink = Sink(stream)
+        self._functions: Mapping[str, FunctionSpec] = {}
+
+    def ready(self, banner: Banner) -> None:
+        """Say that the runner is up, and what it is."""
+        problems = f", {counted(banner.problems, 'problem')}" if banner.problems else ""
+        lines = [
+            styled(f"defer {banner.version}", "bold", self._stream) + f" is ready (pid {banner.pid})",
+            f"  store      {visible(str(banner.store))}",
+            f"  workers    {banner.workers}, {counted(banner.slots, 'slot')} each",
+            f"  functions  {banner.functions}{problems}",
+        ]
+        if banner.next_cron is not None:
+            name, moment_us = banner.next_cron
+            moment = to_moment(moment_us)
+            lines.append(
+                f"  next cron  {name} at {moment_words(moment)}, {distance_words(moment, now=datetime.now(UTC))}"
+            )
+        self._write("\n".join(lines))
+
+    def functions(self, functions: Mapping[str, FunctionSpec]) -> None:
+        """Know the functions that run from now on: a retry is told with how many there are."""
+        self._functions = functions
+
+    def problems(self, problems: Sequence[Problem]) -> None:
+        """Show breaches of the folder's rule and warnings, on stderr."""
+        show_problems(problems)
+
+    def settled(self, moves: Sequence[Move]) -> None:
+        """Write a line for each attempt that has ended."""
+        self._write("\n".join([self._ended(move) for move in moves]))
+
+    def tell(self, event: Event) -> None:
+        """Write a line about something else that has happened."""
+        now = _clock(datetime.now(UTC))
+        if isinstance(event, LeftQueue):
+            self._write(f"{now}  {event.function}  {event.state} before it ran  {event.id}")
+        elif isinstance(event, WorkerDied):
+            words = f"worker {event.pid} {event.cause}; {counted(event.running, 'execution')} in it"
+            self._write(f"{now}  {styled(visible(words), 'red', self._stream)}")
+        else:
+            self._write(f"{now}  {self._noted(event.level, event.message, event.fields)}")
+
+    def _noted(self, level: str, message: str, fields: Mapping[str, object]) -> str:
+        words = visible(message)
+        if level in _LEVELS:
+            told = ", ".join(f"{name}: {visible(cut(str(value), _LONGEST_ERROR))}" for name, value in fields.items())
+            words = styled(f"{words} ({told})" if told else words, _LEVELS[level], self._stream)
+        return words
+
+    def _ended(self, move: Move) -> str:
+        parts = [_clock(to_moment(move.at_us)), move.function, f"attempt {move.attempt}"]
+        parts.append(styled(self._outcome(move), _COLOURS[move.name], self._stream))
+        if move.started_us:
+            parts.append(in_words(timedelta(microseconds=move.at_us - move.started_us)))
+        if move.error is not None:
+            parts.append(_told(move.error))
+        parts.append(styled(move.id, "dim", self._stream))
+        return "  ".join(parts)
+
+    def _outcome(self, move: Move) -> str:
+        if move.name == "retry" and move.scheduled_us is not None:
+            spec = self._functions.get(move.function)
+            total = f" of {spec.options.retry.max_attempts}" if spec is not None else ""
+            wait = timedelta(seconds=round((move.scheduled_us - move.at_us) / _SECOND_US))
+            return f"failed, retry {move.charged}{total} in {in_words(wait)} ({_clock(to_moment(move.scheduled_us))})"
+        if move.name == "interrupt":
+            return "interrupted, will run again"
+        return str(move.target)
+
+    def _write(self, text: str) -> None:
+        if text:
+            self._sink.write(text + "\n")
+
+
+def _told(error: ExecutionError) -> str:
+    message = cut(visible(error.message), _LONGEST_ERROR)
+    words = f"{error.type}: {message}" if message else error.type
+    return f"{words} ({visible(error.location)})" if error.location else words
+
+
+def _clock(moment: datetime) -> str:
+    return moment.astimezone().strftime("%H:%M:%S")

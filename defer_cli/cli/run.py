@@ -1,0 +1,109 @@
+"""`defer run`: the runner for production, with one record an event."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from defer_cli.cli.failures import INVALID, UsageError, show_problems, show_warning
+from defer_cli.cli.options import Data, Directory, Grace, Project, Slots, Workers
+
+if TYPE_CHECKING:
+    from defer_cli.cli.place import Place
+
+Host = Annotated[
+    str | None, typer.Option("--host", metavar="HOST", help="Checked and kept for the API; this version serves none.")
+]
+Port = Annotated[
+    str | None,
+    typer.Option(
+        "--port", metavar="N", help="0 any, off none. Checked and kept for the API; this version serves none."
+    ),
+]
+LogFormatFlag = Annotated[
+    str | None, typer.Option("--log-format", metavar="logfmt|json", help="The form of the records; default: logfmt.")
+]
+Burst = Annotated[
+    bool, typer.Option("--burst", help="Fire no crons; run what is due, then end: 1 when something failed or waits.")
+]
+Triggers = Annotated[
+    list[str] | None,
+    typer.Option("--trigger", metavar="CRON", help="Enqueue this cron once at start; may be repeated."),
+]
+
+
+def run(
+    *,
+    project: Project = None,
+    directory: Directory = None,
+    data: Data = None,
+    workers: Workers = None,
+    slots: Slots = None,
+    host: Host = None,
+    port: Port = None,
+    grace: Grace = None,
+    log_format: LogFormatFlag = None,
+    burst: Burst = False,
+    trigger: Triggers = None,
+) -> int:
+    """Run the functions and fire the crons until told to stop; exit 3, and start nothing, on any problem."""
+    import sys
+
+    from defer_cli.cli.place import find_place
+    from defer_cli.cli.records import RecordLog
+    from defer_cli.cli.running import run_in
+
+    place = find_place(
+        project,
+        directory,
+        data,
+        workers=workers,
+        slots=slots,
+        host=host,
+        port=port,
+        grace=grace,
+        log_format=log_format,
+    )
+    triggers = tuple(trigger or ())
+    if triggers and not _are_crons(triggers, place):
+        return INVALID
+    _warn_of_deploys(place)
+    log = RecordLog(sys.stdout, place.settings.log_format)
+    code = run_in(place, log, is_burst=burst, triggers=triggers)
+    if code != INVALID:
+        log.write("info", "runner stopped", {"exit": code})
+    return code
+
+
+def _are_crons(names: tuple[str, ...], place: Place) -> bool:
+    """Return whether all of ``names`` can be triggered; False when the folder's problems hide it.
+
+    Raises ``NotFound`` for a name that is none, ``UsageError`` for one that is no cron.
+    """
+    from defer_cli.cli.trigger import find_function
+    from defer_cli.discovery.discover import discover
+
+    found = discover(place.project, place.folder)
+    if found.has_breach:
+        show_problems(found.problems)
+        return False
+    functions = {spec.name: spec for spec in found.functions}
+    for name in names:
+        if find_function(name, functions).kind != "cron":
+            raise UsageError(
+                f"{name} is no cron", where="--trigger", mend=f"enqueue it with its arguments: `defer trigger {name} …`"
+            )
+    return True
+
+
+def _warn_of_deploys(place: Place) -> None:
+    from defer_cli.cli.place import why_a_deploy_replaces
+
+    why = why_a_deploy_replaces(place.data.path, project=str(place.project))
+    if why is not None:
+        show_warning(
+            f"the data folder may be lost with the next deploy: {why}",
+            where=place.data.path,
+            mend="name one that stays: --data /var/lib/my-app, DEFER_DATA, or `data` in [tool.defer]",
+        )

@@ -1,0 +1,209 @@
+"""Making a call, and the handles it gives back."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Callable, Generator, Mapping
+from datetime import datetime, timedelta
+from time import time_ns
+from typing import Any, Generic, Protocol, TypeVar, final
+
+from defer_cli.client.binding import bind
+from defer_cli.client.context import Handle, scope_here
+from defer_cli.client.delivery import LONGEST_WAIT_SECONDS, Delivery, running_loop
+from defer_cli.client.fresh_ids import fresh_id
+from defer_cli.client.lanes import lane_for
+from defer_cli.client.process import sender
+from defer_cli.client.routes import may_wait_here
+from defer_cli.client.shipments import Errand
+from defer_cli.domain.arguments import encode_arguments
+from defer_cli.domain.call_options import NO_OPTIONS, CallOptions
+from defer_cli.domain.enqueue import Enqueue
+from defer_cli.domain.errors import DeferError, ExecutionFailed, Unconfirmed
+from defer_cli.domain.execution import Execution, to_microseconds
+from defer_cli.domain.ids import keyed_id
+from defer_cli.domain.states import State
+from defer_cli.link.frames import Ended, Wait
+
+R_co = TypeVar("R_co", covariant=True)
+_LONGEST_TIMEOUT_SECONDS = 30 * 86_400.0
+_MICROSECOND = timedelta(microseconds=1)
+
+
+class Callee(Protocol):
+    """What a call needs to know of its function."""
+
+    fn: Callable[..., Any]
+    name: str
+    file: str
+    call_options: CallOptions
+
+
+@final
+class Call(Handle):
+    """One call on its way; await it for the ``Execution`` once that is on disk."""
+
+    __slots__ = ("_delivery",)
+
+    def __init__(self, delivery: Delivery) -> None:
+        self._delivery = delivery
+
+    @property
+    def id(self) -> str:
+        """The id of the execution, known before it is stored."""
+        return self._delivery.call.id
+
+    def __await__(self) -> Generator[Any, None, Execution]:
+        """Wait until the call is on disk; raise why it is not. Cancelling the wait does not recall the call."""
+        delivery = self._delivery
+        if delivery.outcome is None:
+            yield from delivery.__await__()
+        return delivery.execution()
+
+    def wait(self, timeout: float | None = None) -> Execution:
+        """Block until the call is on disk, at most ``timeout`` seconds (30 by default); raise why it is not."""
+        self._delivery.wait(LONGEST_WAIT_SECONDS if timeout is None else timeout)
+        return self._delivery.execution()
+
+    def __repr__(self) -> str:
+        call = self._delivery.call
+        return f"<Call of {call.function}, id {call.id}: {_progress(self._delivery)}>"
+
+
+@final
+class ResultCall(Handle, Generic[R_co]):
+    """One call on its way; await it for what the function returns."""
+
+    __slots__ = ("_delivery", "_end")
+
+    def __init__(self, delivery: Delivery) -> None:
+        self._delivery = delivery
+        self._end: Errand | None = None
+
+    @property
+    def id(self) -> str:
+        """The id of the execution, known before it is stored."""
+        return self._delivery.call.id
+
+    def __await__(self) -> Generator[Any, None, R_co]:
+        """Wait for the result; raise ``ExecutionFailed`` when there is none. Cancelling the wait leaves it running."""
+        yield from self._delivery.__await__()
+        end = self._ask_for_end()
+        yield from end.__await__()
+        return self._result(end)
+
+    def wait(self, timeout: float | None = None) -> R_co:
+        """Block until the function has ended; raise ``TimeoutError`` when that takes over ``timeout`` seconds."""
+        seconds = _LONGEST_TIMEOUT_SECONDS if timeout is None else timeout
+        self._delivery.wait(min(seconds, LONGEST_WAIT_SECONDS))
+        end = self._ask_for_end()
+        if not end.wait(seconds) and not end.is_orphan:
+            raise TimeoutError(f"{self._delivery.call.function}, id {self.id}, has not ended within {seconds:g} s")
+        return self._result(end)
+
+    def __repr__(self) -> str:
+        call = self._delivery.call
+        return f"<ResultCall of {call.function}, id {call.id}: {_progress(self._delivery)}>"
+
+    def _ask_for_end(self) -> Errand:
+        delivery = self._delivery
+        if (error := delivery.hear()) is not None:
+            raise error
+        if self._end is None or isinstance(self._end.outcome, DeferError):
+            scope = scope_here()
+            seq = 0 if scope is None else scope.seq
+            desk, id = sender(), delivery.call.id
+            subject = f"the end of {delivery.call.function}, id {id}, which is stored"
+            end = Errand(delivery.lane, desk, lambda number: Wait(number, id, seq), subject)
+            self._end = end
+            desk.put(end)
+        return self._end
+
+    def _result(self, end: Errand) -> R_co:
+        ended = end.outcome
+        if isinstance(ended, DeferError):
+            raise copy.copy(ended)
+        if not isinstance(ended, Ended):
+            raise Unconfirmed(f"the end of {self._delivery.call.function}, id {self.id}, is not known in this process")
+        if ended.state == State.SUCCEED:
+            result: R_co = json.loads(ended.result) if ended.result else None  # type: ignore[assignment]
+            return result
+        raise _failure(self._delivery.call.function, ended)
+
+
+def make_call(fn: Callee, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Call:
+    """Check the arguments and put the call on its way; with no event loop running, wait until it is on disk.
+
+    Raises ``ArgumentError`` before anything is sent; when it waits, also ``CallRefused`` and ``Unconfirmed``.
+    """
+    return Call(_send(fn, args, kwargs))
+
+
+def make_result_call(fn: Callee, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> ResultCall[Any]:
+    """Do as ``make_call``; what it gives back waits for the function's result."""
+    return ResultCall(_send(fn, args, kwargs))
+
+
+def _send(fn: Callee, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Delivery:
+    args, kwargs = bind(fn.fn, args, kwargs)
+    stored, hashed = encode_arguments(args, kwargs)
+    lane = lane_for(fn.file)
+    desk = sender()
+    if desk.is_full:
+        desk.wait_for_room()
+    called_us = time_ns() // 1000
+    name, options = fn.name, fn.call_options
+    scope = scope_here()
+    if scope is not None:
+        id, call_hash = scope.child(name, hashed, options.key)
+        call = Enqueue(id, name, stored, called_us, parent=scope.id, call_hash=call_hash)
+    else:
+        call = Enqueue(fresh_id() if options.key is None else keyed_id(name, options.key), name, stored, called_us)
+    if options is not NO_OPTIONS:
+        _apply(options, call)
+    delivery = Delivery(call, lane, scope)
+    if scope is not None:
+        scope.pending.add(delivery)
+    desk.put(delivery)
+    if running_loop() is None and may_wait_here():
+        delivery.wait(LONGEST_WAIT_SECONDS)
+        if (error := delivery.hear()) is not None:
+            raise error
+    return delivery
+
+
+def _apply(options: CallOptions, call: Enqueue) -> None:
+    call.key = options.key
+    call.scheduled_us = _moment_us(options.delay, call.called_us)
+    call.discard_us = _moment_us(options.discard_after, call.called_us)
+    call.metadata = dict(options.metadata) or None
+
+
+def _moment_us(when: timedelta | datetime | None, called_us: int) -> int | None:
+    if isinstance(when, timedelta):
+        return called_us + when // _MICROSECOND
+    return None if when is None else to_microseconds(when)
+
+
+def _progress(delivery: Delivery) -> str:
+    if delivery.outcome is None:
+        return "on its way; await it directly"
+    error = delivery.fresh_error()
+    return "stored; await it directly" if error is None else f"not stored: {error.problem}"
+
+
+def _failure(function: str, ended: Ended) -> ExecutionFailed:
+    if ended.error is None:
+        return ExecutionFailed(
+            f"{function}, id {ended.id}, was {ended.state}", execution_id=ended.id, state=ended.state
+        )
+    error = json.loads(ended.error)
+    return ExecutionFailed(
+        f"{function}, id {ended.id}, {ended.state}: {error['type']}: {error['message']}",
+        execution_id=ended.id,
+        state=ended.state,
+        remote_traceback=error.get("traceback") or None,
+        where=error.get("location"),
+        mend=f"see `defer show {ended.id}`",
+    )

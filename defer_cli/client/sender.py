@@ -1,0 +1,237 @@
+"""The one thread of a process that sends its calls: what arrives while a batch is on its way shares the next."""
+
+from __future__ import annotations
+
+from _thread import LockType, allocate_lock, start_new_thread
+from collections import deque
+from collections.abc import Callable
+from math import inf
+from time import monotonic, time_ns
+
+from defer_cli.client.connection import dial, exchange
+from defer_cli.client.delivery import LONGEST_WAIT_SECONDS, Delivery, log, settle
+from defer_cli.client.lanes import Lane
+from defer_cli.client.routes import ConnectionLost, may_wait_here, never_wait_here
+from defer_cli.client.shipments import Batch, Errand, Shipment
+from defer_cli.domain.errors import CallRefused, DeferError, Unconfirmed
+from defer_cli.link.frames import LARGEST_FRAME
+
+MOST_IN_BATCH = 1_000
+MOST_IN_FLIGHT = 4
+MOST_UNANSWERED = 10_000
+_LARGEST_BATCH = LARGEST_FRAME - 256 * 1024
+_LARGEST_OPTIONS = 32 * 1024
+_LARGEST_NAMES = 512
+_PAUSE_AFTER_FAULT_SECONDS = 1.0
+
+
+class Sender:
+    """Takes calls from any thread or signal handler; sends them in order, a batch a frame."""
+
+    def __init__(self, *, on_start: Callable[[], bool] = lambda: True) -> None:
+        self._queue: deque[Delivery | Errand] = deque()
+        self._bell = allocate_lock()
+        self._bell.acquire()
+        self._on_start = on_start
+        self._is_started = False
+        self._is_closing = False
+        self._flying: dict[Batch, None] = {}
+        self._again: deque[Shipment] = deque()
+        self._room: deque[LockType] = deque()
+
+    # Any thread.
+
+    def put(self, item: Delivery | Errand) -> None:
+        """Send ``item``. Takes no lock: a signal handler may call while the thread holds one."""
+        if self._is_closing:
+            self._send_here(item)
+            return
+        self._queue.append(item)
+        if self._bell.locked():
+            self._ring()
+        if not self._is_started:
+            self._start()
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the next call has to wait for room."""
+        return (
+            len(self._queue) > MOST_UNANSWERED - MOST_IN_FLIGHT * MOST_IN_BATCH
+            and self.unanswered() >= MOST_UNANSWERED
+            and may_wait_here()
+        )
+
+    def wait_for_room(self) -> None:
+        """Wait until fewer calls are unanswered; raise ``CallRefused`` after a while."""
+        if not self._until(lambda: self.unanswered() < MOST_UNANSWERED, LONGEST_WAIT_SECONDS):
+            raise CallRefused(
+                f"{self.unanswered():,} calls got no answer within {LONGEST_WAIT_SECONDS:g} s; this one was not sent",
+                mend="see whether the runner is alive: `defer doctor`",
+            )
+
+    def unanswered(self) -> int:
+        """Return how many calls are on their way; one that is just being packed may count twice."""
+        return len(self._queue) + sum([len(batch.calls) for batch in list(self._flying)])
+
+    def drain(self, seconds: float) -> int:
+        """Wait until all calls are answered; return how many are not. Later calls are sent by their own thread."""
+        if may_wait_here():
+            self._until(lambda: not self.unanswered(), seconds)
+        self._is_closing = True
+        return self.unanswered()
+
+    def again(self, shipment: Shipment) -> None:
+        """Send it again, from ``shipment.due`` on."""
+        self._again.append(shipment)
+        self._ring()
+
+    def over(self, shipment: Shipment) -> None:
+        """It has its answer: there is room."""
+        if isinstance(shipment, Batch):
+            self._flying.pop(shipment, None)
+        while self._room:
+            try:
+                self._room.popleft().release()
+            except IndexError:  # another thread was first
+                break
+        if self._queue:
+            self._ring()
+
+    def _ring(self) -> None:
+        try:
+            self._bell.release()
+        except RuntimeError:  # rung already
+            pass
+
+    def _until(self, is_so: Callable[[], bool], seconds: float) -> bool:
+        deadline = monotonic() + seconds
+        while not is_so():
+            bell = allocate_lock()
+            bell.acquire()
+            self._room.append(bell)
+            if is_so():
+                break
+            left = deadline - monotonic()
+            if left <= 0 or not bell.acquire(timeout=left):
+                return is_so()
+        return True
+
+    def _start(self) -> None:
+        self._is_started = True  # first of all: a signal handler may come in between
+        try:
+            if self._on_start():
+                start_new_thread(self._run, ())
+                return
+        except RuntimeError:  # no new thread: the interpreter closes
+            pass
+        self._is_closing = True
+        while self._queue:
+            self._send_here(self._queue.popleft())
+
+    def _send_here(self, item: Delivery | Errand) -> None:
+        """Send on the caller's thread, while the interpreter closes."""
+        if isinstance(item, Errand):
+            item.outcome = Unconfirmed("the interpreter closes, nothing is waited for any more")
+            return
+        batch = Batch(item.lane, self)
+        batch.calls.append(item)
+        folder = item.lane.folder()
+        if folder is None:
+            batch.send()
+            return
+        try:
+            end = dial(folder)
+            if end is not None:
+                batch.take(exchange(end, [item.call], timeout_seconds=LONGEST_WAIT_SECONDS))
+                return
+        except (OSError, ConnectionLost):
+            pass
+        except DeferError as error:
+            batch.take(error)
+            return
+        batch.stay()  # also when it may have been stored already: its id makes that harmless
+
+    # The thread.
+
+    def _run(self) -> None:
+        never_wait_here()
+        pause = -1.0
+        while True:
+            self._bell.acquire(timeout=pause)
+            try:
+                self._turn()
+                pause = self._pause()
+            except Exception:
+                log.exception("the sender failed, and goes on")
+                pause = _PAUSE_AFTER_FAULT_SECONDS
+
+    def _turn(self) -> None:
+        if self._again:
+            self._send_again()
+        while self._queue and len(self._flying) < MOST_IN_FLIGHT:
+            first = self._queue[0]
+            if isinstance(first, Errand):
+                self._queue.popleft()
+                first.send()
+            else:
+                self._pack(first.lane).send()
+
+    def _pack(self, lane: Lane) -> Batch:
+        """Move calls from the queue into a batch; each is always in one of the two, so that ``drain`` misses none."""
+        queue = self._queue
+        batch = Batch(lane, self)
+        calls = batch.calls
+        self._flying[batch] = None
+        size = 0
+        while queue and len(calls) < MOST_IN_BATCH:
+            item = queue[0]
+            if isinstance(item, Errand) or item.lane is not lane:
+                break
+            call = item.call
+            size += len(call.arguments) + _LARGEST_NAMES
+            if call.metadata or call.key:
+                size += _LARGEST_OPTIONS
+            if size > _LARGEST_BATCH and calls:
+                break
+            calls.append(item)
+            queue.popleft()
+        return batch
+
+    def _send_again(self) -> None:
+        now = monotonic()
+        for _ in range(len(self._again)):
+            shipment = self._again.popleft()
+            if shipment.deadline <= now:
+                shipment.expire()
+            elif shipment.due <= now:
+                shipment.send()
+            else:
+                self._again.append(shipment)
+
+    def _pause(self) -> float:
+        """Give up what is overdue; return the seconds until the next such moment, -1 for never."""
+        if not (self._flying or self._again):
+            return -1.0
+        now = monotonic()
+        nearest = inf
+        for batch in list(self._flying):
+            if batch.deadline <= now:
+                batch.expire()
+                self._give_up_queue()
+            else:
+                nearest = min(nearest, batch.deadline)
+        for shipment in list(self._again):
+            nearest = min(nearest, shipment.due, shipment.deadline)
+        return -1.0 if nearest == inf else max(nearest - now, 0.0)
+
+    def _give_up_queue(self) -> None:
+        """Refuse the calls that stood behind a runner that does not answer, each after its own time."""
+        oldest_us = time_ns() // 1000 - int(LONGEST_WAIT_SECONDS * 1_000_000)
+        why = f"the runner gave no answer within {LONGEST_WAIT_SECONDS:g} s; this call was not sent"
+        error = CallRefused(why, mend="see whether it is alive: `defer doctor`")
+        while self._queue:
+            item = self._queue[0]
+            if isinstance(item, Errand) or item.call.called_us > oldest_us:
+                return
+            self._queue.popleft()
+            settle([item], [error])

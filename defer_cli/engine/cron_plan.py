@@ -1,0 +1,88 @@
+"""A cron as it waits for its next tick, and what one transaction writes of many of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from defer_cli.domain.cron import Cron
+from defer_cli.domain.enqueue import Enqueue
+from defer_cli.domain.ids import tick_id
+from defer_cli.engine.owed import Owed
+from defer_cli.store.contract import Gap, Mark, Store, Tick
+
+_NO_ARGUMENTS = b"[]"
+
+
+@dataclass(slots=True)
+class Plan:
+    """One cron: its last tick considered, and the first after it."""
+
+    function: str
+    cron: Cron
+    why_not: str | None
+    mark_us: int
+    due_us: int | None
+    is_waiting: bool = False
+
+    @property
+    def key(self) -> tuple[str, str]:
+        return self.function, self.cron.canonical
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """What one transaction changes."""
+
+    ticks: list[Tick]
+    marks: list[Mark]
+    gaps: list[Gap]
+    keep: list[tuple[str, str]] | None = None
+
+    def __call__(self, store: Store) -> list[Gap]:
+        """Write it; return the gaps that are real: a mark that somebody else moved says that nothing was missed."""
+        marks = {(mark.function, mark.canonical): mark.mark_us for mark in store.marks()} if self.gaps else {}
+        gaps = [
+            gap
+            for gap in self.gaps
+            if gap.after_us == gap.until_us or marks.get((gap.function, gap.canonical), gap.after_us) < gap.until_us
+        ]
+        if self.marks:
+            store.set_marks(self.marks)
+        if self.ticks:
+            store.fire(self.ticks)
+        if gaps:
+            store.record_gaps(gaps)
+        if self.keep is not None:
+            store.forget_marks(self.keep)
+        return gaps
+
+
+def ticks_owed(owed: Iterable[tuple[Plan, Owed]], now_us: int) -> list[Tick]:
+    """Return the ticks to run, each with the execution it makes."""
+    return [
+        Tick(
+            plan.function,
+            plan.cron.canonical,
+            tick_us,
+            Enqueue(
+                tick_id(plan.function, tick_us),
+                plan.function,
+                _NO_ARGUMENTS,
+                now_us,
+                scheduled_us=tick_us,
+                came_from="tick",
+            ),
+        )
+        for plan, debt in owed
+        if (tick_us := debt.tick_us) is not None
+    ]
+
+
+def gaps_owed(owed: Iterable[tuple[Plan, Owed]]) -> list[Gap]:
+    """Return what was missed, to be recorded."""
+    return [
+        Gap(*plan.key, span.after_us, span.until_us, span.reason)
+        for plan, debt in owed
+        if (span := debt.missed) is not None
+    ]

@@ -1,0 +1,255 @@
+"""Fires crons: each tick is a row written once with its execution; what was missed is found by marks."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from heapq import heapify, heappop, heappush
+from typing import Protocol, TypeVar
+
+from defer_cli.domain.cron import Cron
+from defer_cli.domain.errors import CronError
+from defer_cli.domain.execution import to_moment
+from defer_cli.domain.function import FunctionSpec
+from defer_cli.engine.cron_plan import Plan, Write, gaps_owed, ticks_owed
+from defer_cli.engine.events import Listener, Note
+from defer_cli.engine.owed import FIRST_SEEN, Owed, next_tick_us, owed_at_start, owed_when_due
+from defer_cli.store.contract import Gap, Mark, Store
+
+T = TypeVar("T")
+
+DUE_A_TURN = 200
+PLANNED_A_TURN = 10
+"""The next tick of a cron takes up to 0.4 ms to find: the loop gets its turn in between."""
+_DEV = "defer dev does not catch up"
+_NONE = 'catch_up is "none"'
+
+
+class Submitter(Protocol):
+    """Does work in a transaction of the store, in arrival order; an error undoes it alone."""
+
+    def submit(self, work: Callable[[Store], T]) -> asyncio.Future[T]:
+        """Begin ``work``; the future has its result once it is on disk."""
+
+
+class Crons:
+    """Holds a heap of next ticks. The tick's row decides what has happened; memory only knows when to look.
+
+    All methods belong to the event loop. Nothing in memory moves before its transaction has committed, so
+    what the store refuses is tried again at the next wake.
+    """
+
+    def __init__(self, writer: Submitter, listener: Listener, clock: Callable[[], int], *, catches_up: bool) -> None:
+        self._writer = writer
+        self._listener = listener
+        self._clock = clock
+        self._catches_up = catches_up
+        self._plans: dict[str, Plan] = {}
+        self._heap: list[tuple[int, str, Plan]] = []
+        self._wanted: list[FunctionSpec] | None = None
+        self._seen_us = 0
+        self._is_refused = False
+        self._lock = asyncio.Lock()
+
+    async def set_functions(self, specs: Iterable[FunctionSpec]) -> None:
+        """Fire the crons among ``specs`` from now on, and run what they owe; call it at start and at each reload.
+
+        A cron that has been here under the same canonical form goes on untouched. The mark of a cron that is
+        gone is removed, and so is that of a form its function no longer has: going back to an old schedule owes
+        nothing. A runner of another version that still lives goes on from its memory and writes its mark anew.
+        When the store refuses, ``fire_due`` tries again.
+        """
+        self._wanted = [spec for spec in specs if spec.kind == "cron"]
+        async with self._lock:
+            await self._take_in()
+
+    async def fire_due(self) -> None:
+        """Enqueue every tick that has come; call it at each wake of the alarm."""
+        async with self._lock:
+            if not await self._take_in():
+                return
+            now_us = self._clock()
+            if now_us < self._seen_us and not await self._step_back(now_us):
+                return
+            self._seen_us = now_us
+            if self._heap and self._heap[0][0] <= now_us:
+                await self._fire(now_us)
+
+    def next_us(self) -> int | None:
+        """Return when the next tick is due."""
+        return self._heap[0][0] if self._heap else None
+
+    def upcoming(self) -> list[tuple[str, datetime]]:
+        """Return each cron's function with its next tick, the soonest first."""
+        dues = sorted((plan.due_us, plan.function) for plan in self._plans.values() if plan.due_us is not None)
+        return [(function, to_moment(due_us)) for due_us, function in dues]
+
+    # Taking in.
+
+    async def _take_in(self) -> bool:
+        specs = self._wanted
+        if specs is None:
+            return True
+        marks = await self._ask(lambda store: store.marks())
+        if marks is None:
+            return False
+        by_key = {(mark.function, mark.canonical): mark.mark_us for mark in marks}
+        newest: dict[str, int] = {}
+        for mark in marks:
+            newest[mark.function] = max(mark.mark_us, newest.get(mark.function, mark.mark_us))
+        now_us = self._clock()
+        plans: dict[str, Plan] = {}
+        owed: list[tuple[Plan, Owed]] = []
+        changed: list[Mark] = []
+        for number, spec in enumerate(specs, start=1):
+            if number % PLANNED_A_TURN == 0:
+                await asyncio.sleep(0)
+            cron = self._read(spec)
+            if cron is None:
+                continue
+            why_not = self._why_not(spec)
+            old = self._plans.get(spec.name)
+            if old is not None and old.cron.canonical == cron.canonical:
+                old.why_not = why_not
+                plans[spec.name] = old
+                continue
+            known_us = by_key.get((spec.name, cron.canonical))
+            debt = owed_at_start(
+                cron, mark_us=known_us, other_mark_us=newest.get(spec.name), now_us=now_us, why_not=why_not
+            )
+            plan = Plan(spec.name, cron, why_not, debt.mark_us, next_tick_us(cron, debt.mark_us))
+            plans[spec.name] = plan
+            owed.append((plan, debt))
+            if debt.mark_us != known_us and debt.tick_us is None:
+                changed.append(Mark(*plan.key, debt.mark_us))
+        keep = [plan.key for plan in plans.values()]
+        write = Write(ticks_owed(owed, now_us), changed, gaps_owed(owed), keep)
+        gaps = await self._ask(write)
+        if gaps is None:
+            return False
+        if self._wanted is specs:
+            self._wanted = None
+        self._plans = plans
+        self._plan_anew()
+        self._seen_us = max(self._seen_us, now_us)
+        self._tell(gaps)
+        self._tell_ended([plan for plan, _ in owed])
+        return True
+
+    def _read(self, spec: FunctionSpec) -> Cron | None:
+        try:
+            return Cron.parse(spec.schedule)
+        except CronError as error:
+            self._listener.tell(Note("error", f"the schedule was refused: {error}", {"function": spec.name}))
+            return None
+
+    def _why_not(self, spec: FunctionSpec) -> str | None:
+        if not self._catches_up:
+            return _DEV
+        return _NONE if spec.options.catch_up == "none" else None
+
+    def _plan_anew(self) -> None:
+        self._heap = []
+        for plan in self._plans.values():
+            plan.is_waiting = plan.due_us is not None
+            if plan.due_us is not None:
+                self._heap.append((plan.due_us, plan.function, plan))
+        heapify(self._heap)
+
+    # Firing.
+
+    async def _fire(self, now_us: int) -> None:
+        taken: list[Plan] = []
+        batches: list[tuple[list[tuple[Plan, Owed]], asyncio.Future[list[Gap]]]] = []
+        try:
+            while self._heap and self._heap[0][0] <= now_us:
+                batch = self._take_due(now_us, taken)
+                marks = [Mark(*plan.key, debt.mark_us) for plan, debt in batch if debt.tick_us is None]
+                batches.append((batch, self._writer.submit(Write(ticks_owed(batch, now_us), marks, gaps_owed(batch)))))
+                await asyncio.sleep(0)
+            for batch, written in batches:
+                gaps = await self._answer(written)
+                if gaps is not None:
+                    await self._move_on(batch)
+                    self._tell(gaps)
+        finally:
+            for plan in taken:
+                self._wait(plan)
+
+    def _take_due(self, now_us: int, taken: list[Plan]) -> list[tuple[Plan, Owed]]:
+        batch: list[tuple[Plan, Owed]] = []
+        late = 0
+        while self._heap and self._heap[0][0] <= now_us and len(batch) < DUE_A_TURN and late < PLANNED_A_TURN:
+            due_us, _, plan = heappop(self._heap)
+            plan.is_waiting = False
+            taken.append(plan)
+            debt = owed_when_due(plan.cron, mark_us=plan.mark_us, due_us=due_us, now_us=now_us, why_not=plan.why_not)
+            late += debt.missed is not None
+            batch.append((plan, debt))
+        return batch
+
+    async def _move_on(self, batch: Sequence[tuple[Plan, Owed]]) -> None:
+        for number, (plan, debt) in enumerate(batch, start=1):
+            plan.mark_us = debt.mark_us
+            plan.due_us = next_tick_us(plan.cron, plan.mark_us)
+            self._wait(plan)
+            if number % PLANNED_A_TURN == 0:
+                await asyncio.sleep(0)
+        self._tell_ended([plan for plan, _ in batch])
+
+    def _wait(self, plan: Plan) -> None:
+        if plan.due_us is not None and not plan.is_waiting:
+            plan.is_waiting = True
+            heappush(self._heap, (plan.due_us, plan.function, plan))
+
+    # The clock and the store.
+
+    async def _step_back(self, now_us: int) -> bool:
+        """Go on from now with the crons that were considered under the wrong clock; the others wait as before."""
+        ahead = [plan for plan in self._plans.values() if plan.mark_us > now_us]
+        if not ahead:
+            return True
+        marks = [Mark(*plan.key, now_us) for plan in ahead]
+        if await self._ask(Write([], marks, [])) is None:
+            return False
+        for number, plan in enumerate(ahead, start=1):
+            plan.mark_us = now_us
+            plan.due_us = next_tick_us(plan.cron, now_us)
+            if number % PLANNED_A_TURN == 0:
+                await asyncio.sleep(0)
+        self._plan_anew()
+        seconds = round((self._seen_us - now_us) / 1_000_000, 3)
+        self._listener.tell(Note("warning", "the clock went back, crons go on from now", {"seconds": seconds}))
+        return True
+
+    async def _ask(self, work: Callable[[Store], T]) -> T | None:
+        return await self._answer(self._writer.submit(work))
+
+    async def _answer(self, future: asyncio.Future[T]) -> T | None:
+        """Return what was written; None when the store refused, which is told once until it heals."""
+        try:
+            answer = await future
+        except Exception as error:
+            if not self._is_refused:
+                self._is_refused = True
+                self._listener.tell(Note("error", f"crons wait for the store: {error}"))
+            return None
+        self._is_refused = False
+        return answer
+
+    def _tell(self, gaps: Sequence[Gap]) -> None:
+        for gap in gaps:
+            if gap.reason != FIRST_SEEN:
+                fields: dict[str, object] = {
+                    "function": gap.function,
+                    "after": to_moment(gap.after_us).isoformat(),
+                    "until": to_moment(gap.until_us).isoformat(),
+                    "reason": gap.reason,
+                }
+                self._listener.tell(Note("warning", "ticks were missed", fields))
+
+    def _tell_ended(self, plans: Iterable[Plan]) -> None:
+        for plan in plans:
+            if plan.due_us is None:
+                self._listener.tell(Note("warning", "the calendar has no further tick", {"function": plan.function}))

@@ -1,0 +1,49 @@
+"""What is done once a second beside the crons: overdue calls are discarded, a clock set back is made good."""
+
+from __future__ import annotations
+
+import asyncio
+
+from defer_cli.engine.dispatcher import Dispatcher
+from defer_cli.engine.events import Listener, Note
+from defer_cli.store.writer import Writer
+
+_A_TURN = 1_000
+
+
+class Upkeep:
+    """Small steps through the writer, so that claims never wait long behind one."""
+
+    def __init__(self, writer: Writer, dispatcher: Dispatcher, listener: Listener) -> None:
+        self._writer = writer
+        self._dispatcher = dispatcher
+        self._listener = listener
+        self._steps: set[asyncio.Task[None]] = set()
+
+    async def discard(self) -> None:
+        """Discard what was never started by its ``discard_after``."""
+        while True:
+            endings = await self._writer.submit(lambda store: store.discard_due(limit=_A_TURN))
+            self._dispatcher.left_queue(endings)
+            if len(endings) < _A_TURN:
+                return
+
+    def clock_was_set(self, seconds: float) -> None:
+        """Move what was queued under a clock that ran ahead back to now, and claim what has become due."""
+        if seconds < 0:
+            task = asyncio.get_running_loop().create_task(self._step_back(-seconds))
+            self._steps.add(task)
+            task.add_done_callback(self._steps.discard)
+        self._writer.wake()
+
+    async def _step_back(self, seconds: float) -> None:
+        moved = turn = await self._writer.submit(lambda store: store.step_back(limit=_A_TURN))
+        while turn == _A_TURN:
+            turn = await self._writer.submit(lambda store: store.step_back(limit=_A_TURN))
+            moved += turn
+        if moved:
+            self._listener.tell(
+                Note(
+                    "warning", "the clock was set back, queued calls are due now", {"seconds": seconds, "count": moved}
+                )
+            )

@@ -1,0 +1,262 @@
+"""Whatever is done in whatever order, a store does what a model of a few lines does."""
+
+from __future__ import annotations
+
+import tempfile
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+
+from defer_cli.domain.settle import Running
+from defer_cli.domain.states import RUNNING_STATES, State
+from defer_cli.store.contract import Limit, Store
+from tests.store.harness import (
+    ENGINES,
+    SECOND,
+    Clock,
+    aborted,
+    call,
+    fail,
+    interrupt,
+    retry,
+    succeed,
+    undone,
+)
+
+FUNCTIONS = ("a", "b", "c")
+_SETS: list[dict[str, Limit]] = [
+    {"a": Limit(), "b": Limit()},
+    {"a": Limit(2), "b": Limit(), "c": Limit(1)},
+    {"a": Limit(1, "cancel"), "b": Limit(2, "cancel"), "c": Limit()},
+    {"a": Limit(3), "c": Limit(2, "cancel")},
+]
+_SETTLE = {"succeed": succeed, "fail": fail, "retry": retry, "interrupt": interrupt}
+
+
+@dataclass
+class _Row:
+    """What the model knows of one execution."""
+
+    seq: int
+    id: str
+    function: str
+    scheduled_us: int
+    discard_us: int | None
+    is_delayed: bool
+    state: State = State.CREATED
+    attempt: int = 0
+    ended: list[str] = field(default_factory=list)
+
+    @property
+    def place(self) -> tuple[int, int]:
+        return (self.scheduled_us, self.seq)
+
+
+class _Model:
+    """Executions in a list, and every rule written the slow and plain way."""
+
+    def __init__(self) -> None:
+        self.rows: list[_Row] = []
+
+    def claim(self, functions: dict[str, Limit], limit: int, now: int) -> tuple[list[str], set[str]]:
+        started: list[str] = []
+        ended: set[str] = set()
+        due = sorted(
+            (row for row in self.rows if row.state is State.CREATED and row.scheduled_us <= now),
+            key=lambda row: row.place,
+        )
+        for row in due:
+            if len(started) == limit:
+                break
+            if row.function not in functions or self._is_full(row.function, functions):
+                continue
+            if row.discard_us is not None and row.discard_us <= now and row.attempt == 0:
+                row.state = State.DISCARDED
+                ended.add(row.id)
+                continue
+            row.state = State.STARTED
+            row.attempt += 1
+            started.append(row.id)
+        for row in due:
+            is_cancelling = row.function in functions and functions[row.function].action == "cancel"
+            is_met = self._is_full(row.function, functions) if is_cancelling else False
+            if is_met and row.state is State.CREATED and row.attempt == 0:
+                row.state = State.CANCELLED
+                ended.add(row.id)
+        return started, ended
+
+    def _is_full(self, function: str, functions: dict[str, Limit]) -> bool:
+        concurrency = functions[function].concurrency
+        running = sum(row.function == function and row.state in RUNNING_STATES for row in self.rows)
+        return concurrency is not None and running >= concurrency
+
+
+class StoreAndModel(RuleBasedStateMachine):
+    """Does the same to both, and compares."""
+
+    engine_name = "sqlite"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._folder = tempfile.TemporaryDirectory()
+        self._engine = ENGINES[self.engine_name](Path(self._folder.name))
+        self._clock = Clock()
+        self._store: Store = self._engine.open(self._clock)
+        self._reader = self._engine.read()
+        self._model = _Model()
+        self._running: dict[str, Running] = {}
+        self._functions = _SETS[0]
+
+    def teardown(self) -> None:
+        self._reader.close()
+        self._store.close()
+        self._folder.cleanup()
+
+    @rule(
+        functions=st.lists(st.sampled_from(FUNCTIONS), min_size=1, max_size=6),
+        delay=st.sampled_from([None, None, 1, 3]),
+        discard=st.sampled_from([None, None, 2]),
+        is_undone=st.booleans() | st.just(False),
+    )
+    def enqueue(self, functions: list[str], delay: int | None, discard: int | None, is_undone: bool) -> None:
+        now = self._clock.now_us
+        asked = None if delay is None else now + delay * SECOND
+        discard_us = None if discard is None else now + discard * SECOND
+        calls = [call(function, scheduled_us=asked, discard_us=discard_us) for function in functions]
+        if is_undone:
+            with undone(self._store.transaction()):
+                self._store.insert(calls)
+            return
+        with self._store.transaction():
+            self._store.insert(calls)
+        rows = self._model.rows
+        for one in calls:
+            rows.append(_Row(len(rows), one.id, one.function, asked or now, discard_us, asked is not None))
+
+    @rule(limit=st.integers(1, 6), chosen=st.sampled_from(_SETS), is_undone=st.booleans() | st.just(False))
+    def claim(self, limit: int, chosen: dict[str, Limit], is_undone: bool) -> None:
+        if is_undone:
+            with undone(self._store.transaction()), undone(self._store.savepoint()):
+                self._store.claim(limit=limit, runner="a", functions=chosen)
+            return
+        with self._store.transaction():
+            taken = self._store.claim(limit=limit, runner="a", functions=chosen)
+        started, ended = self._model.claim(chosen, limit, self._clock.now_us)
+        assert [running.id for running in taken.started] == started
+        if len(started) < limit:  # with no slot left, what lies behind is not looked at
+            assert {ending.id for ending in taken.ended} == ended
+        self._follow_store({row.id for row in self._model.rows if row.id in ended})
+        self._running |= {running.id: running for running in taken.started}
+
+    def _follow_store(self, ids: set[str]) -> None:
+        for row in self._model.rows:
+            if row.id in ids:
+                place = self._store.place(row.id)
+                assert place is not None
+                row.state = State(place[1])
+
+    @rule(name=st.sampled_from(sorted(_SETTLE)), data=st.data())
+    def settle(self, name: str, data: st.DataObject) -> None:
+        if not self._running:
+            return
+        chosen = data.draw(st.lists(st.sampled_from(sorted(self._running)), min_size=1, max_size=4))
+        later = self._clock.now_us + SECOND
+        extra: dict[str, Any] = {"scheduled_us": later} if name == "retry" else {}
+        moves = [_SETTLE[name](self._running[id], **extra) for id in chosen]
+        with self._store.transaction():
+            applied = self._store.apply(moves)
+        for move, is_applied in zip(moves, applied, strict=True):
+            row = self._row(move.id)
+            assert is_applied is (row.state is State.STARTED and row.attempt == move.attempt)
+            if is_applied:
+                row.state = move.target
+                if name == "retry":
+                    row.scheduled_us, row.is_delayed = later, True
+
+    @rule(data=st.data(), name=st.sampled_from(["cancel", "abort", "aborted", "reschedule"]))
+    def ask(self, data: st.DataObject, name: str) -> None:
+        if not self._model.rows:
+            return
+        row = data.draw(st.sampled_from(self._model.rows))
+        with self._store.transaction():
+            if name == "cancel":
+                assert self._store.cancel(row.id) is (row.state is State.CREATED)
+                row.state = State.CANCELLED if row.state is State.CREATED else row.state
+            elif name == "reschedule":
+                later = self._clock.now_us + data.draw(st.sampled_from([-1, 0, 2])) * SECOND
+                assert self._store.reschedule(row.id, later) is (row.state is State.CREATED)
+                if row.state is State.CREATED:
+                    row.is_delayed = later > self._clock.now_us
+                    row.scheduled_us = max(later, self._clock.now_us)
+            elif name == "abort":
+                assert (self._store.abort(row.id) is not None) is (row.state is State.STARTED)
+                row.state = State.ABORTING if row.state is State.STARTED else row.state
+            elif row.id in self._running:
+                is_allowed = row.state is State.ABORTING and self._running[row.id].attempt == row.attempt
+                assert self._store.apply([aborted(self._running[row.id])]) == [is_allowed]
+                row.state = State.ABORTED if is_allowed else row.state
+
+    @rule(seconds=st.sampled_from([0.5, 1, 2, 5]))
+    def wait(self, seconds: float) -> None:
+        self._clock.forward(seconds)
+
+    @rule()
+    def turn_the_clock_back(self) -> None:
+        self._clock.forward(-2)
+        now = self._clock.now_us
+        ahead = [
+            row
+            for row in self._model.rows
+            if row.state is State.CREATED and not row.is_delayed and row.scheduled_us > now
+        ]
+        with self._store.transaction():
+            assert self._store.step_back(limit=1_000) == len(ahead)
+        order = sorted(ahead, key=lambda row: row.place)
+        scheduled = now
+        for row, after in zip(reversed(order), [None, *reversed(order)], strict=False):
+            if after is not None and row.seq > after.seq:
+                scheduled -= 1
+            row.scheduled_us = scheduled
+
+    @rule()
+    def discard(self) -> None:
+        with self._store.transaction():
+            ended = {ending.id for ending in self._store.discard_due(limit=1_000)}
+        for row in self._model.rows:
+            is_late = row.discard_us is not None and row.discard_us <= self._clock.now_us
+            if row.state is State.CREATED and row.attempt == 0 and is_late:
+                row.state = State.DISCARDED
+                ended.remove(row.id)
+        assert not ended
+
+    @rule()
+    def restart(self) -> None:
+        self._store.close()
+        self._store = self._engine.open(self._clock)
+        with self._store.transaction():
+            self._store.take_back(limit=1_000)
+        for row in self._model.rows:
+            row.state = {State.STARTED: State.CREATED, State.ABORTING: State.ABORTED}.get(row.state, row.state)
+
+    @invariant()
+    def agrees(self) -> None:
+        found = {
+            execution.id: (execution.state, execution.attempt) for execution in self._reader.executions(limit=10_000)
+        }
+        assert found == {row.id: (row.state, row.attempt) for row in self._model.rows}
+        assert self._reader.counts() == Counter((row.function, row.state) for row in self._model.rows)
+
+    def _row(self, id: str) -> _Row:
+        return next(row for row in self._model.rows if row.id == id)
+
+
+@pytest.mark.parametrize("engine_name", sorted(ENGINES))
+def test_a_store_does_what_its_model_does(engine_name: str) -> None:
+    machine = type("Machine", (StoreAndModel,), {"engine_name": engine_name})
+    run_state_machine_as_test(machine, settings=settings(max_examples=100, stateful_step_count=40, deadline=None))

@@ -1,0 +1,181 @@
+"""What a dead runner left is taken back, and what a wrong clock has postponed is put right."""
+
+from __future__ import annotations
+
+from defer_cli.domain.states import State
+from defer_cli.store.contract import Reader, Store
+from tests.store.harness import (
+    NOON,
+    SECOND,
+    Clock,
+    Engine,
+    abort,
+    apply,
+    call,
+    enqueue,
+    ids,
+    insert,
+    limits,
+    retry,
+    start,
+    state,
+    succeed,
+)
+
+
+def _take_back(store: Store, *, limit: int = 100) -> list[tuple[str, int]]:
+    with store.transaction():
+        return [(running.id, running.losses) for running in store.take_back(limit=limit)]
+
+
+def test_what_was_left_started_waits_again_uncharged(store: Store, reader: Reader) -> None:
+    id = enqueue(store)
+    start(store)
+    taken = _take_back(store)
+    execution = reader.get(id)
+
+    assert taken == [(id, 1)]
+    assert execution is not None
+    assert (execution.state, execution.losses, execution.charged) == (State.CREATED, 1, 0)
+
+
+def test_what_was_left_aborting_is_aborted(store: Store, reader: Reader) -> None:
+    id = enqueue(store)
+    start(store)
+    abort(store, id)
+
+    assert _take_back(store) == [(id, 0)]
+    assert state(reader, id) is State.ABORTED
+
+
+def test_nothing_else_is_taken_back(store: Store) -> None:
+    insert(store, call(), call(), call("gone"))
+    apply(store, succeed(start(store, limit=1)[0]))
+
+    assert _take_back(store) == []
+
+
+def test_taking_back_goes_by_turns(store: Store) -> None:
+    insert(store, *[call() for _ in range(5)])
+    start(store)
+
+    assert [len(_take_back(store, limit=3)) for _ in range(3)] == [3, 2, 0]
+
+
+def test_what_was_taken_back_keeps_its_place_and_starts_under_the_next_attempt(store: Store) -> None:
+    first = enqueue(store)
+    start(store)
+    enqueue(store)
+    _take_back(store)
+    (running,) = start(store, limit=1)
+
+    assert (running.id, running.attempt) == (first, 2)
+
+
+def test_a_loss_is_an_attempt(store: Store, reader: Reader) -> None:
+    id = enqueue(store)
+    start(store)
+    _take_back(store)
+
+    assert [(attempt.number, attempt.outcome) for attempt in reader.attempts(id)] == [(1, "loss")]
+
+
+def test_a_second_loss_in_a_row_makes_a_suspect(store: Store) -> None:
+    enqueue(store)
+    suspected = []
+    for _ in range(2):
+        start(store)
+        _take_back(store)
+        (running,) = start(store)
+        suspected.append(running.is_suspect)
+        with store.transaction():
+            store.take_back(limit=1)
+
+    assert suspected == [False, True]
+
+
+def test_any_other_end_of_an_attempt_forgets_the_losses(store: Store, clock: Clock, reader: Reader) -> None:
+    id = enqueue(store)
+    start(store)
+    _take_back(store)
+    apply(store, retry(start(store)[0]))
+    execution = reader.get(id)
+
+    assert execution is not None
+    assert execution.losses == 0
+
+
+def test_taking_back_gives_the_places_of_a_limit_back(store: Store) -> None:
+    insert(store, *[call() for _ in range(3)])
+    start(store, limits(compute=1))
+    _take_back(store)
+
+    assert len(start(store, limits(compute=1))) == 1
+
+
+def test_a_new_owner_takes_back_what_the_last_one_left(engine: Engine, clock: Clock) -> None:
+    store = engine.open(clock)
+    id = enqueue(store)
+    start(store)
+    store.close()
+    store = engine.open(clock)
+    taken = _take_back(store)
+    store.close()
+
+    assert taken == [(id, 1)]
+
+
+def _step_back(store: Store, *, limit: int = 1_000) -> int:
+    with store.transaction():
+        return store.step_back(limit=limit)
+
+
+def test_when_the_clock_was_ahead_what_was_due_is_due_again(store: Store, clock: Clock) -> None:
+    id = enqueue(store)
+    clock.forward(-3_600)
+    before = start(store)
+
+    assert before == []
+    assert _step_back(store) == 1
+    assert ids(start(store)) == [id]
+
+
+def test_stepping_back_keeps_the_order(store: Store, clock: Clock) -> None:
+    early_id = enqueue(store)
+    (running,) = start(store)
+    clock.forward(10)
+    late = [enqueue(store) for _ in range(3)]
+    clock.forward(-1_000)
+    earlier_clock = enqueue(store, "other", scheduled_us=0)
+    apply(store, succeed(running))
+    clock.forward(-1_000)
+    _step_back(store)
+
+    assert early_id not in late
+    assert ids(start(store, limits("compute", "other"))) == [earlier_clock, *late]
+
+
+def test_asked_for_delays_and_retries_are_not_stepped_back(store: Store, clock: Clock) -> None:
+    enqueue(store)
+    (running,) = start(store)
+    apply(store, retry(running, scheduled_us=NOON + 60 * SECOND))
+    enqueue(store, scheduled_us=NOON + 60 * SECOND)
+    clock.forward(-3_600)
+
+    assert _step_back(store) == 0
+
+
+def test_a_rescheduled_execution_is_not_stepped_back(store: Store, clock: Clock) -> None:
+    id = enqueue(store)
+    with store.transaction():
+        store.reschedule(id, NOON + SECOND)
+    clock.forward(-3_600)
+
+    assert _step_back(store) == 0
+
+
+def test_stepping_back_goes_by_turns(store: Store, clock: Clock) -> None:
+    insert(store, *[call(f"f{number % 3}") for number in range(5)])
+    clock.forward(-1)
+
+    assert [_step_back(store, limit=2) for _ in range(4)] == [2, 2, 1, 0]

@@ -1,0 +1,65 @@
+"""The statements that must stay cheap behind a million rows use the indexes that were made for them."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+
+import pytest
+
+from defer_cli.store.sqlite import statements
+from defer_cli.store.sqlite.migrations import MIGRATIONS
+
+
+@pytest.fixture
+def connection() -> Iterator[sqlite3.Connection]:
+    connection = sqlite3.connect(":memory:")
+    connection.executescript(MIGRATIONS[0])
+    yield connection
+    connection.close()
+
+
+def _plan(connection: sqlite3.Connection, statement: str) -> str:
+    parameters = [1] * max(statement.count("?"), 1)
+    cursor = connection.execute("EXPLAIN QUERY PLAN " + statement, parameters[: statement.count("?")])
+    return "\n".join(row[3] for row in cursor)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("CLAIM_DUE", "executions_due (function=? AND scheduled_us>?)"),
+        ("CLAIM_DUE_AT_ONCE", "executions_due (function=? AND scheduled_us=? AND seq>?)"),
+        ("CLAIM_NEVER_STARTED", "executions_due (function=? AND scheduled_us>? AND scheduled_us<?)"),
+        ("CLAIM_READ", "e USING INTEGER PRIMARY KEY"),
+        ("CLAIM", "executions USING INTEGER PRIMARY KEY"),
+        ("APPLY_SUCCEED", "executions USING INTEGER PRIMARY KEY"),
+        ("APPLY_RETRY", "executions USING INTEGER PRIMARY KEY"),
+        ("APPLY_MARK_CHILDREN", "executions_of_parent (parent=?)"),
+        ("DISCARD_DUE", "executions_to_discard (discard_us>? AND discard_us<?)"),
+        ("NEXT_DISCARD_US", "executions_to_discard"),
+        ("MARKED_CHILDREN", "executions_marked (parent=? AND call_hash>?)"),
+        ("STEP_BACK_AHEAD", "executions_due (function=? AND scheduled_us>?)"),
+        ("GET", "(id=?)"),
+        ("RESULTS", "(id=?)"),
+        ("COUNT_DUE", "executions_due (function=? AND scheduled_us<?)"),
+        ("COUNT_CHILDREN", "executions_of_parent (parent=?)"),
+        ("LAST_EXECUTIONS", "executions_of_function (function=?)"),
+        ("TICKS", "PRIMARY KEY (function=?)"),
+    ],
+)
+def test_a_statement_uses_its_index(connection: sqlite3.Connection, name: str, expected: str) -> None:
+    assert expected in _plan(connection, getattr(statements, name))
+
+
+@pytest.mark.parametrize("name", ["CLAIM_DUE", "CLAIM_DUE_AT_ONCE", "CLAIM_NEVER_STARTED", "DISCARD_DUE"])
+def test_a_queue_is_read_in_order_without_sorting(connection: sqlite3.Connection, name: str) -> None:
+    assert "TEMP B-TREE" not in _plan(connection, getattr(statements, name))
+
+
+def test_a_function_is_listed_newest_first_without_sorting(connection: sqlite3.Connection) -> None:
+    statement = statements.EXECUTIONS.format(conditions=statements.EXECUTIONS_OF_FUNCTION)
+    plan = _plan(connection, statement)
+
+    assert "executions_of_function (function=?)" in plan
+    assert "TEMP B-TREE" not in plan

@@ -1,0 +1,126 @@
+"""How text, tables and times are shown."""
+
+from __future__ import annotations
+
+import io
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from defer_cli.cli.output import cut, distance_words, has_colour, moment_words, show_rows, visible
+
+NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
+HEADINGS = ("name", "kind", "in words")
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("stored", "shown"),
+    [
+        ("plain text", "plain text"),
+        ("two\nlines\ttab\r", r"two\nlines\ttab\r"),
+        ("\x1b[31mred\x1b[0m", r"\x1b[31mred\x1b[0m"),
+        ("\x1b]0;title\x07", r"\x1b]0;title\x07"),
+        ("\x9b31m", r"\x9b31m"),
+        ("\x7f\x00", r"\x7f\x00"),
+        ("a\u202eb\u2066c\u200f", r"a\u202eb\u2066c\u200f"),
+        ("a\u2028b\u2029\x85", r"a\u2028b\u2029\x85"),
+        ("\ud800", r"\ud800"),
+        ("\U000e0041", r"\U000e0041"),
+        ("naïve 日本語 \xa0 👩\u200d🚀", "naïve 日本語 \xa0 👩\u200d🚀"),
+    ],
+)
+def test_stored_text_is_made_visible(stored: str, shown: str) -> None:
+    assert visible(stored) == shown
+
+
+@given(st.text())
+def test_shown_text_is_one_line_without_controls(text: str) -> None:
+    shown = visible(text)
+
+    assert len(shown.splitlines()) <= 1
+    assert not any(letter < " " or "\x7f" <= letter <= "\x9f" for letter in shown)
+
+
+def test_a_long_text_is_cut() -> None:
+    assert cut("abcdef", 4) == "abc…"
+
+
+def rows_at(columns: str, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    monkeypatch.setenv("COLUMNS", columns)
+    stream = io.StringIO()
+    show_rows(HEADINGS, [("send", "function", ""), ("日本", "cron", "At 08:00, only on Monday " * 3)], stream=stream)
+    return stream.getvalue().splitlines()
+
+
+def test_a_wide_terminal_gets_a_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert [line.split() for line in rows_at("200", monkeypatch)[:2]] == [
+        ["name", "kind", "in", "words"],
+        ["send", "function"],
+    ]
+
+
+def test_columns_line_up_under_letters_of_two_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    _, first, second = rows_at("200", monkeypatch)
+
+    assert first.index("function") == second.index("cron") + 2
+
+
+def test_a_narrow_terminal_gets_blocks_that_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = rows_at("40", monkeypatch)
+
+    assert max(map(len, lines)) <= 40
+    assert lines[0] == "send"
+
+
+def test_a_pipe_gets_a_table_however_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert len(rows_at("", monkeypatch)) == 3
+
+
+def test_a_cell_cannot_break_out_of_its_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    stream = io.StringIO()
+    show_rows(("name", "kind"), [("a\nb\x1b[2J", "cron")], stream=stream)
+
+    assert stream.getvalue().splitlines()[1:] == [r"a\nb\x1b[2J  cron"]
+
+
+def test_a_terminal_has_colour(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+
+    assert has_colour(Terminal())
+
+
+@pytest.mark.parametrize(("name", "value"), [("NO_COLOR", "1"), ("TERM", "dumb")])
+def test_colour_can_be_declined(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, value)
+
+    assert not has_colour(Terminal())
+
+
+def test_a_pipe_has_no_colour() -> None:
+    assert not has_colour(io.StringIO())
+
+
+@pytest.mark.parametrize(
+    ("span", "words"),
+    [
+        (timedelta(days=3, hours=4), "in 3d 4h"),
+        (timedelta(minutes=-2), "2m ago"),
+        (timedelta(seconds=-12.4), "12 s ago"),
+        (timedelta(milliseconds=300), "now"),
+    ],
+)
+def test_a_distance_is_told_from_now(span: timedelta, words: str) -> None:
+    assert distance_words(NOON + span, now=NOON) == words
+
+
+def test_a_moment_is_told_in_utc() -> None:
+    assert moment_words(NOON) == "2026-11-23 12:00 UTC"

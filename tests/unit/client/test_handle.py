@@ -1,0 +1,480 @@
+"""The rules of the handle, by their numbers in the library's documentation."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import signal
+import threading
+import time
+from collections.abc import Awaitable, Coroutine
+from typing import Any
+
+import pytest
+
+from defer_cli.client import delivery, process
+from defer_cli.client.calls import Call, make_call, make_result_call
+from defer_cli.client.routes import never_wait_here
+from defer_cli.domain.enqueue import Refused, Stored
+from defer_cli.domain.errors import ArgumentError, CallRefused, ExecutionFailed, NoRunner, StoreError, Unconfirmed
+from defer_cli.domain.states import State
+from defer_cli.link.frames import Ended, Enqueued, Enqueues, Failure, Wait
+from defer_cli.link.inbox import list_entries, read_entry
+from defer_cli.link.project import DataFolder
+from tests.unit.client.conftest import Function
+from tests.unit.client.fake_runner import DEADLINE_SECONDS, FakeRunner, store
+
+
+def call(fn: Function, *args: Any) -> Call:
+    return make_call(fn, args, {})
+
+
+def refuse(frame: Any) -> Any:
+    if isinstance(frame, Enqueues):
+        return Enqueued(frame.number, 1, [Refused(one.id, "the key is taken", "use another") for one in frame.calls])
+    return store(frame)
+
+
+def in_thread(work: Any) -> Any:
+    """Return what ``work`` came to on a thread of its own."""
+    found: list[Any] = []
+    thread = threading.Thread(target=lambda: found.append(work()), daemon=True)
+    thread.start()
+    thread.join(DEADLINE_SECONDS)
+    assert found, "it did not end"
+    return found[0]
+
+
+async def test_calls_that_nobody_awaits_are_sent_while_the_loop_is_busy(compute: Function, runner: FakeRunner) -> None:
+    """Rule 1."""
+    handle = call(compute, 1)
+    runner.until(lambda seen: bool(seen.calls))  # blocks the loop
+
+    assert runner.calls[0].id == handle.id
+
+
+async def test_calls_that_come_during_a_commit_share_the_next(compute: Function, runner: FakeRunner) -> None:
+    """Rule 1."""
+    held = threading.Event()
+    runner.answer = lambda frame: (held.wait(DEADLINE_SECONDS), store(frame))[1]
+    handles = [call(compute, number) for number in range(5_000)]
+    runner.until(lambda seen: bool(seen.calls))
+    held.set()
+    await asyncio.gather(*handles)
+
+    sizes = [len(frame.calls) for frame in runner.frames if isinstance(frame, Enqueues)]
+    assert max(sizes) == 1_000
+
+
+def test_a_frame_stays_under_four_mebibytes(compute: Function, runner: FakeRunner) -> None:
+    """Rule 1."""
+
+    async def main() -> None:
+        await asyncio.gather(*[call(compute, "x" * 900_000) for _ in range(9)])
+
+    asyncio.run(main())
+
+    assert len(runner.calls) == 9
+
+
+def test_without_a_loop_a_call_returns_once_it_is_on_disk(compute: Function, runner: FakeRunner) -> None:
+    """Rule 2."""
+    handle = call(compute, 1)
+
+    assert repr(handle) == f"<Call of compute, id {handle.id}: stored; await it directly>"
+
+
+def test_without_a_loop_a_call_that_gets_no_answer_says_it_is_unknown(
+    compute: Function, runner: FakeRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rule 2."""
+    monkeypatch.setattr("defer_cli.client.calls.LONGEST_WAIT_SECONDS", 0.01)
+    runner.answer = lambda frame: None
+
+    with pytest.raises(Unconfirmed, match="unknown whether stored; id "):
+        call(compute, 1)
+
+
+async def test_a_call_in_to_thread_blocks_that_thread_only(compute: Function, runner: FakeRunner) -> None:
+    """Rule 2."""
+    handle = await asyncio.to_thread(call, compute, 1)
+
+    assert "stored" in repr(handle)
+
+
+async def test_beyond_ten_thousand_unanswered_calls_the_next_waits(compute: Function, runner: FakeRunner) -> None:
+    """Rule 3."""
+    held = threading.Event()
+    runner.answer = lambda frame: (held.wait(DEADLINE_SECONDS), store(frame))[1]
+    handles = [call(compute, number) for number in range(10_000)]
+    extra: list[Call] = []
+    thread = threading.Thread(target=lambda: extra.append(call(compute, 0)), daemon=True)
+    assert process.sender().is_full
+
+    thread.start()
+    held.set()
+    await asyncio.gather(*handles)
+    await asyncio.to_thread(thread.join, DEADLINE_SECONDS)
+
+    assert len(extra) == 1
+
+
+async def test_a_call_that_finds_no_room_in_time_is_refused(
+    compute: Function, runner: FakeRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rule 3."""
+    runner.answer = lambda frame: None
+    monkeypatch.setattr("defer_cli.client.sender.LONGEST_WAIT_SECONDS", 0.01)
+    for number in range(10_000):
+        call(compute, number)
+
+    with pytest.raises(CallRefused, match="10,000 calls got no answer"):
+        call(compute, 0)
+
+
+async def test_a_handle_may_be_awaited_twice(compute: Function, runner: FakeRunner) -> None:
+    """Rule 4."""
+    handle = call(compute, 1)
+
+    assert await handle == await handle
+
+
+async def test_a_handle_may_be_awaited_by_two_tasks_and_shielded(compute: Function, runner: FakeRunner) -> None:
+    """Rule 4."""
+    handle = call(compute, 1)
+
+    first, second, third = await asyncio.gather(handle, asyncio.ensure_future(handle), asyncio.shield(handle))
+
+    assert first == second == third
+
+
+async def test_a_handle_may_be_awaited_in_another_thread_and_loop(compute: Function, runner: FakeRunner) -> None:
+    """Rule 4."""
+    held = threading.Event()
+    runner.answer = lambda frame: (held.wait(DEADLINE_SECONDS), store(frame))[1]
+    handle = call(compute, 1)
+
+    async def elsewhere() -> Any:
+        asyncio.get_running_loop().call_soon(held.set)
+        return await handle
+
+    there = await asyncio.to_thread(lambda: asyncio.run(elsewhere()))
+
+    assert there == await handle
+
+
+async def test_create_task_with_a_handle_names_the_mend(compute: Function, runner: FakeRunner) -> None:
+    """Rule 4."""
+    runner.answer = lambda frame: None
+    handle = call(compute, 1)
+
+    with pytest.raises(TypeError, match=f"<Call of compute, id {handle.id}: on its way; await it directly>"):
+        asyncio.create_task(handle)  # type: ignore[arg-type]  # that is the claim
+
+
+async def test_a_handle_is_an_awaitable_and_no_coroutine(compute: Function, runner: FakeRunner) -> None:
+    """Rule 4."""
+    handle = call(compute, 1)
+
+    assert isinstance(handle, Awaitable)
+    assert not isinstance(handle, Coroutine)
+
+
+async def test_cancelling_an_await_does_not_recall_the_call(compute: Function, runner: FakeRunner) -> None:
+    """Rule 5."""
+    held = threading.Event()
+    runner.answer = lambda frame: (held.wait(DEADLINE_SECONDS), store(frame))[1]
+    handle = call(compute, 1)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0):
+            await handle
+    held.set()
+
+    assert (await handle).id == handle.id
+
+
+def test_wait_is_the_blocking_form(compute: Function, runner: FakeRunner) -> None:
+    """Rule 6."""
+    held = threading.Event()
+    runner.answer = lambda frame: (held.wait(DEADLINE_SECONDS), store(frame))[1]
+
+    async def main() -> Call:
+        return call(compute, 1)
+
+    handle = asyncio.run(main())
+    held.set()
+
+    assert handle.wait().state is State.CREATED
+
+
+async def test_wait_gives_up_after_its_timeout(compute: Function, runner: FakeRunner) -> None:
+    """Rule 6."""
+    runner.answer = lambda frame: None
+    handle = call(compute, 1)
+
+    with pytest.raises(Unconfirmed, match=handle.id):
+        handle.wait(timeout=0)
+
+
+async def test_a_refusal_is_raised_freshly_for_each_waiter(compute: Function, runner: FakeRunner) -> None:
+    """Rule 7."""
+    runner.answer = refuse
+    handle = call(compute, 1)
+
+    first, second = await asyncio.gather(handle, handle, return_exceptions=True)
+
+    assert isinstance(first, CallRefused)
+    assert isinstance(second, CallRefused)
+    assert first is not second
+
+
+async def test_refusals_that_nobody_listened_to_are_logged_in_one_line(
+    compute: Function, runner: FakeRunner, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Rule 7."""
+    held = threading.Event()
+    runner.answer = lambda frame: (held.wait(DEADLINE_SECONDS), refuse(frame))[1]
+    for number in range(3):
+        call(compute, number)
+    heard = call(compute, 3)
+    held.set()
+    with pytest.raises(CallRefused):
+        await heard
+    assert process.sender().drain(DEADLINE_SECONDS) == 0
+    del heard
+    gc.collect()
+
+    logged = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
+    assert sum(int(line.split()[0]) for line in logged) == 3
+    assert all("the key is taken" in line for line in logged)
+    assert len(logged) == sum(isinstance(frame, Enqueues) for frame in runner.frames) or len(logged) == 1
+
+
+async def test_a_failing_store_refuses_with_its_own_error(compute: Function, runner: FakeRunner) -> None:
+    """Rule 7."""
+    runner.answer = lambda frame: Failure(frame.number, "StoreError", "the disk is full", None, "make room")
+
+    with pytest.raises(StoreError, match="the disk is full"):
+        await call(compute, 1)
+
+
+async def test_arguments_are_refused_before_anything_is_sent(compute: Function, runner: FakeRunner) -> None:
+    """Rule 10."""
+    with pytest.raises(ArgumentError, match="object is not JSON"):
+        call(compute, object())
+    with pytest.raises(ArgumentError):
+        call(compute)
+    await call(compute, 1)
+
+    assert len(runner.calls) == 1
+
+
+def test_a_signal_handler_may_call_while_a_call_is_made(compute: Function, runner: FakeRunner) -> None:
+    """Rule 11."""
+    made: list[Call] = []
+    before = signal.signal(signal.SIGALRM, lambda *_: made.append(call(compute, 0)))
+
+    async def main() -> None:
+        signal.setitimer(signal.ITIMER_REAL, 0.0002, 0.0002)
+        try:
+            while len(made) < 50:
+                await asyncio.gather(*[call(compute, number) for number in range(50)])
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+        await asyncio.gather(*made)
+
+    try:
+        asyncio.run(main())
+    finally:
+        signal.signal(signal.SIGALRM, before)
+
+    assert {one.id for one in made} <= {one.id for one in runner.calls}
+
+
+def test_a_call_made_on_a_thread_that_brings_answers_never_waits(compute: Function, runner: FakeRunner) -> None:
+    """Rule 11."""
+    runner.answer = lambda frame: None
+
+    def work() -> Call:
+        never_wait_here()
+        return call(compute, 1)
+
+    assert "on its way" in repr(in_thread(work))
+
+
+def test_while_the_interpreter_closes_the_callers_thread_sends(compute: Function, runner: FakeRunner) -> None:
+    """Rule 11."""
+    process.sender().drain(0)
+    found: list[int] = []
+    runner.answer = lambda frame: (found.append(threading.active_count()), store(frame))[1]
+
+    assert call(compute, 1).id == runner.calls[0].id
+
+
+def test_while_the_interpreter_closes_and_no_runner_lives_the_inbox_takes_calls(
+    compute: Function, folder: DataFolder
+) -> None:
+    """Rule 11."""
+    process.sender().drain(0)
+
+    handle = call(compute, 1)
+
+    (name,) = list_entries(folder)
+    assert read_entry(folder, name)[0].id == handle.id
+
+
+async def test_a_result_call_gives_what_the_function_returned(compute: Function, runner: FakeRunner) -> None:
+    """Rule 12."""
+    assert await make_result_call(compute, (1,), {}) == 42
+
+
+async def test_two_result_calls_are_enqueued_before_either_is_awaited(compute: Function, runner: FakeRunner) -> None:
+    """Rule 12."""
+    first, second = make_result_call(compute, (1,), {}), make_result_call(compute, (2,), {})
+    runner.until(lambda seen: len(seen.calls) == 2)
+
+    assert [await first, await second] == [42, 42]
+
+
+async def test_cancelling_the_wait_for_a_result_does_not_cancel_the_child(
+    compute: Function, runner: FakeRunner
+) -> None:
+    """Rule 12."""
+    runner.answer = lambda frame: None if isinstance(frame, Wait) else store(frame)
+    handle = make_result_call(compute, (1,), {})
+    waiting = asyncio.ensure_future(handle)
+    await asyncio.to_thread(runner.until, lambda seen: any(isinstance(frame, Wait) for frame in seen.frames))
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    wait = next(frame for frame in runner.frames if isinstance(frame, Wait))
+    runner.reply(Ended(wait.number, wait.id, "succeed", b"7"))
+
+    assert await handle == 7
+
+
+async def test_a_failed_child_raises_with_its_error_and_traceback(compute: Function, runner: FakeRunner) -> None:
+    """Rule 12."""
+    error = b'{"code":"ER0003","type":"KeyError","message":"\'x\'","traceback":"Traceback ...","location":"a.py:3"}'
+    runner.answer = lambda frame: (
+        Ended(frame.number, frame.id, "failed", None, error) if isinstance(frame, Wait) else store(frame)
+    )
+
+    with pytest.raises(ExecutionFailed, match="a.py:3: compute, id .*, failed: KeyError: 'x'") as raised:
+        await make_result_call(compute, (1,), {})
+    assert raised.value.remote_traceback == "Traceback ..."
+
+
+@pytest.mark.parametrize("state", ["cancelled", "aborted", "discarded"])
+async def test_a_child_that_ended_otherwise_raises_too(compute: Function, runner: FakeRunner, state: str) -> None:
+    """Rule 12."""
+    runner.answer = lambda frame: Ended(frame.number, frame.id, state) if isinstance(frame, Wait) else store(frame)
+
+    with pytest.raises(ExecutionFailed, match=f"was {state}") as raised:
+        await make_result_call(compute, (1,), {})
+    assert raised.value.state == state
+
+
+def test_a_result_call_has_a_blocking_form(compute: Function, runner: FakeRunner) -> None:
+    """Rule 12."""
+    assert make_result_call(compute, (1,), {}).wait() == 42
+
+
+def test_the_blocking_form_gives_up_after_its_timeout(compute: Function, runner: FakeRunner) -> None:
+    """Rule 12."""
+    runner.answer = lambda frame: None if isinstance(frame, Wait) else store(frame)
+
+    with pytest.raises(TimeoutError, match="has not ended within 0 s"):
+        make_result_call(compute, (1,), {}).wait(timeout=0)
+
+
+async def test_a_result_cannot_be_awaited_without_a_runner_but_its_call_is_stored(
+    compute: Function, folder: DataFolder
+) -> None:
+    """Rule 12."""
+    with pytest.raises(NoRunner, match="which is stored"):
+        await make_result_call(compute, (1,), {})
+    assert len(list_entries(folder)) == 1
+
+
+async def test_a_key_that_is_held_gives_the_execution_it_made(compute: Function, runner: FakeRunner) -> None:
+    runner.answer = lambda frame: Enqueued(
+        frame.number, 5, [Stored(one.id, False, "succeed", 2, 1, 2, 3) for one in frame.calls]
+    )
+
+    found = await call(compute.with_options(key="weekly"), 1)
+
+    assert (found.state, found.attempt) == (State.SUCCEED, 2)
+
+
+async def test_options_count_from_the_call(compute: Function, runner: FakeRunner) -> None:
+    await call(compute.with_options(delay="1h", discard_after="2h", metadata={"a": "b"}), 1)
+
+    (sent,) = runner.calls
+    assert sent.scheduled_us == sent.called_us + 3_600_000_000
+    assert sent.discard_us == sent.called_us + 7_200_000_000
+    assert sent.metadata == {"a": "b"}
+
+
+async def test_equal_calls_outside_a_function_are_two(compute: Function, runner: FakeRunner) -> None:
+    assert (await call(compute, 1)).id != (await call(compute, 1)).id
+
+
+def test_ids_made_in_a_row_differ_and_stand_in_order_of_time(compute: Function, runner: FakeRunner) -> None:
+    async def main() -> list[str]:
+        return [call(compute, 1).id for _ in range(2_000)]
+
+    ids = asyncio.run(main())
+
+    assert len(set(ids)) == 2_000
+    assert [one[:9] for one in ids] == sorted(one[:9] for one in ids)
+
+
+async def test_a_handle_left_behind_by_a_fork_says_it_is_unknown(
+    compute: Function, runner: FakeRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rule 9."""
+    runner.answer = lambda frame: None
+    handle = call(compute, 1)
+    monkeypatch.setattr(delivery, "_generation", delivery._generation + 1)
+
+    with pytest.raises(Unconfirmed, match="before this process was forked"):
+        await handle
+
+
+def test_the_drain_counts_what_is_not_confirmed(compute: Function, runner: FakeRunner) -> None:
+    """Rule 9."""
+    runner.answer = lambda frame: None
+
+    async def main() -> None:
+        for number in range(3):
+            call(compute, number)
+
+    asyncio.run(main())
+
+    assert process.sender().drain(0) == 3
+
+
+def test_the_error_at_exit_names_how_many_are_unconfirmed(
+    compute: Function, runner: FakeRunner, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Rule 9."""
+    runner.answer = lambda frame: None
+    monkeypatch.setattr(process, "DRAIN_SECONDS", 0.0)
+
+    async def main() -> None:
+        for number in range(3):
+            call(compute, number)
+
+    asyncio.run(main())
+    process.drain()
+
+    assert "3 call(s) are unconfirmed" in caplog.text
+
+
+def test_a_call_travels_with_the_time_it_was_made(compute: Function, runner: FakeRunner) -> None:
+    before = time.time_ns() // 1000
+    call(compute, 1)
+
+    assert before <= runner.calls[0].called_us <= time.time_ns() // 1000
