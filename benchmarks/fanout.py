@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks.harness import Row, median, project, run_script, runner, spread, wait_for, wait_until_ready
+from benchmarks.harness import Row, median, project, run_script, runner, span_seconds, spread, wait_for, wait_until_ready
 from defer_cli.domain.states import State
 from defer_cli.store.sqlite.reader import open_reader
 
@@ -49,10 +49,9 @@ def fan_out_seconds(slots: int = 1_000, count: int = 2_000) -> float:
         run_script(made, _CALL.format(name="parent", count=count))
         reader = open_reader(made.data / "defer.db")
         wait_for(lambda: reader.counts().get(("child", State.SUCCEED), 0) == count, "the last child")
-        first, _ = reader.span("parent")
-        _, last = reader.span("child")
+        seconds = span_seconds(reader, "child", count, since="parent")
         reader.close()
-        return (last - first) / 1e6
+        return seconds
 
 
 def storing_seconds(count: int = 10_000) -> float:

@@ -15,6 +15,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from defer_cli.store.contract import Reader
+
 DEADLINE_SECONDS = 120.0
 _POLL_SECONDS = 0.02
 
@@ -97,6 +99,13 @@ def wait_until_ready(made: Project) -> None:
     """Wait until the runner says that it is ready."""
     log = made.root / "runner.log"
     wait_for(lambda: b"ready" in log.read_bytes(), "the runner's ready line")
+
+
+def span_seconds(reader: Reader, function: str, count: int, *, since: str | None = None) -> float:
+    """Return the time from the first start of ``since`` (or the function itself) to the last end of a function."""
+    ended = [one.finished_at for one in reader.executions(limit=count, functions=[function]) if one.finished_at]
+    starts = reader.executions(limit=count, functions=[since or function])
+    return (max(ended) - min(one.started_at for one in starts if one.started_at)).total_seconds()
 
 
 def run_script(made: Project, source: str) -> str:

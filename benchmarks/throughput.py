@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from benchmarks.harness import Project, Row, median, project, runner, spread, wait_for, wait_until_ready
+from benchmarks.harness import Project, Row, median, project, runner, span_seconds, spread, wait_for, wait_until_ready
 from defer_cli.domain.enqueue import Enqueue
 from defer_cli.domain.ids import random_id
 from defer_cli.domain.states import State
@@ -55,11 +55,11 @@ def rate(source: str, count: int = COUNT) -> float:
             wait_until_ready(made)
             reader = open_reader(made.data / "defer.db")
             wait_for(lambda: finished(reader) == count, f"the end of {count:,} executions")
-            first, last = reader.span("noop")
+            seconds = span_seconds(reader, "noop", count)
             if source is LOUD:
                 wait_for(lambda: _lines(reader) == count, "the last line in the log")
             reader.close()
-        return count / ((last - first) / 1e6)
+        return count / seconds
 
 
 def _lines(reader: Reader) -> int:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     )
     from defer_cli.client.calls import Call, ResultCall
     from defer_cli.client.context import ExecutionContext, current_execution
-    from defer_cli.client.routes import defer_enabled
+    from defer_cli.client.lanes import defer_enabled
     from defer_cli.decorator import defer
     from defer_cli.domain.duration import Duration, When
     from defer_cli.domain.errors import (
@@ -43,7 +43,7 @@ _HOMES = {
     "background": "BackgroundFunction CronFunction add_metadata assign_options await_result delay discard_after",
     "client.calls": "Call ResultCall",
     "client.context": "ExecutionContext current_execution",
-    "client.routes": "defer_enabled",
+    "client.lanes": "defer_enabled",
     "decorator": "defer",
     "domain.duration": "Duration When",
     "domain.errors": "ArgumentError CallRefused CronError DeferError DefinitionError ExecutionFailed ExecutionNotFound"

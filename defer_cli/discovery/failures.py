@@ -64,7 +64,7 @@ def _is_of_user(file: str, project: Path) -> bool:
 
 def _circle(error: BaseException, places: list[_Place], file: Path) -> tuple[str, int] | None:
     """Return the other file of a circle that ``file`` is part of, and the line here that enters it."""
-    if "partially initialized module" not in str(error) or not places:
+    if "partially initialized module" not in _text_of(error) or not places:
         return None
     half_done = getattr(error, "path", None) or getattr(getattr(error, "obj", None), "__file__", None)
     chain = [place.file for place in places]
@@ -85,12 +85,17 @@ def _in_words(error: BaseException) -> str:
     kind = type(error).__name__
     if isinstance(error, SyntaxError):
         return f"{kind}: {error.msg}: `{(error.text or '').strip()}`"
-    try:
-        message = " ".join(str(error).split())
-    except Exception:
-        message = ""
+    message = _text_of(error)
     message = message if len(message) <= _LONGEST else message[:_LONGEST] + "…"
     return f"{kind}: {message}" if message else kind
+
+
+def _text_of(error: BaseException) -> str:
+    """Return the error's own words on one line; its class is the user's, and may raise when asked."""
+    try:
+        return " ".join(str(error).split())
+    except Exception:
+        return ""
 
 
 def _mend(error: BaseException, module: str) -> str:

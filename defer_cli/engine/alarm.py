@@ -170,7 +170,8 @@ class Alarm:
     def _watch_again(self) -> None:
         if self._watch_timer is not None:
             self._watch_timer.cancel()
-        self._watch_timer = asyncio.get_running_loop().call_later(WATCH_SECONDS, self._watch)
+        if self._scheduler is not None:
+            self._watch_timer = asyncio.get_running_loop().call_later(WATCH_SECONDS, self._watch)
 
     def _watch(self) -> None:
         """Wake everything when a clock was set: apscheduler alone would wait for its old time to come back.

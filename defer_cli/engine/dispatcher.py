@@ -6,10 +6,11 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import timedelta
 
 from defer_cli.domain.duration import in_words
-from defer_cli.domain.errors import CallRefused
+from defer_cli.domain.errors import CallRefused, StoreError
 from defer_cli.domain.execution import ErrorCode, ExecutionError
 from defer_cli.domain.function import FunctionSpec
 from defer_cli.domain.retry import NO_RETRY
@@ -18,7 +19,7 @@ from defer_cli.domain.states import State
 from defer_cli.engine.deadlines import Deadlines
 from defer_cli.engine.events import LeftQueue, Listener, WorkerDied
 from defer_cli.engine.waiting import Waiting
-from defer_cli.link.frames import Cancel, CancelItem, Hello, Logs, OutcomeItem, Outcomes, Start, StartItem
+from defer_cli.link.frames import Cancel, CancelItem, Hello, Logs, OutcomeItem, Outcomes, StartItem
 from defer_cli.store.contract import Claim, Ending, Limit
 from defer_cli.store.writer import Writer
 from defer_cli.workers.pool import Crew, Pool
@@ -39,6 +40,7 @@ class Dispatcher:
         self._clock = clock
         self._assigned: dict[int, Assigned] = {}
         self._homeless: list[Running] = []
+        self._in_hand = 0  # claimed before, and on their way to a worker
         self.waiting = Waiting(self._give_back, self._take_again)
         self._deadlines = Deadlines(self._too_long, self._too_stubborn, grace_seconds=GRACE_SECONDS)
         self._is_draining = False
@@ -56,6 +58,8 @@ class Dispatcher:
 
     def set_functions(self, specs: Mapping[str, FunctionSpec]) -> None:
         """Claim these functions from now on, under their limits."""
+        if self._is_draining:
+            return
         self.writer.set_functions(
             {name: Limit(spec.options.concurrency, spec.options.max_concurrency_action) for name, spec in specs.items()}
         )
@@ -103,8 +107,17 @@ class Dispatcher:
 
     def _hand_out_again(self, started: list[Running], again: list[str]) -> None:
         """Some have run before: the counts of their marked children travel with them."""
-        marked = self.writer.submit(lambda store: store.marked_children(again))
-        marked.add_done_callback(lambda done: self._hand_out(started, {} if done.exception() else done.result()))
+        self._in_hand += len(started)
+
+        def on_counted(counted: asyncio.Future[dict[str, dict[bytes, int]]]) -> None:
+            self._in_hand -= len(started)
+            if counted.exception() is None:
+                self._hand_out(started, counted.result())
+            else:
+                for running in started:
+                    self._put_back(running)
+
+        self.writer.submit(lambda store: store.marked_children(again)).add_done_callback(on_counted)
 
     def _hand_out(self, started: list[Running], marked: Mapping[str, dict[bytes, int]]) -> None:
         loop_now = asyncio.get_running_loop().time()
@@ -118,6 +131,9 @@ class Dispatcher:
             load = loads.get(crew)
             if load is None:
                 load = loads[crew] = {worker: worker.load for worker in crew.workers}
+            if not load and self._is_draining:
+                self._put_back(running)
+                continue
             if not load:
                 self._homeless.append(running)
                 continue
@@ -127,7 +143,7 @@ class Dispatcher:
             item.marked = marked.get(running.id) if marked else None
             frames.setdefault(worker, []).append(item)
         for worker, items in frames.items():
-            worker.send(Start(items))
+            worker.begin(items)
 
     def _assign(self, running: Running, crew: Crew, worker: WorkerProcess, loop_now: float) -> StartItem:
         spec = crew.specs[running.function]
@@ -207,19 +223,18 @@ class Dispatcher:
             self.writer.grant(1)
 
     def worker_died(self, worker: WorkerProcess) -> None:
-        """A process ended: unasked, all in it are suspects; killed by us, its neighbours are interrupted."""
+        """A process ended: unasked, all in it are suspects; condemned by us, its neighbours are interrupted."""
         lost = list(worker.assigned.values())
-        was_asked = any(assigned.reason is not None for assigned in lost) or not lost
-        if worker.is_ready and not worker.is_retiring and not self._is_draining:
+        if worker.has_joined and not worker.is_retiring and not self._is_draining:
             self._listener.tell(WorkerDied(worker.pid, worker.exit_cause, len(lost)))
         moves: list[Move] = []
         now_us = self._clock()
         for assigned in lost:
             self._release(assigned)
-            reason = assigned.reason or (Reason.NEIGHBOUR if was_asked else None)
+            reason = assigned.reason or (Reason.NEIGHBOUR if worker.is_condemned else None)
             died = Died(f"its process {worker.exit_cause}")
             moves.append(self._move(assigned.running, assigned.spec, died, reason, now_us))
-        if worker.is_ready and not worker.is_retiring:
+        if worker.has_joined and not worker.is_retiring:
             self.writer.grant(-self._slots)
         self._write(moves)
 
@@ -253,7 +268,7 @@ class Dispatcher:
                 if waiting.is_awaited(move.id):
                     waiting.settled(move)
         listener.settled([move for move, was_applied in zip(moves, applied, strict=True) if was_applied])
-        if not self._assigned:
+        if self._is_empty:
             self._changed.set()
 
     # Limits of time.
@@ -264,8 +279,7 @@ class Dispatcher:
 
     def _too_stubborn(self, assigned: Assigned) -> None:
         worker = assigned.process
-        worker.exit_cause = f"was killed: {assigned.running.function} did not end within {GRACE_SECONDS:g} s"
-        worker.kill()
+        worker.condemn(f"was killed: {assigned.running.function} did not end within {GRACE_SECONDS:g} s")
 
     def _cancel(self, items: Sequence[Assigned]) -> None:
         by_worker: dict[WorkerProcess, list[CancelItem]] = {}
@@ -323,11 +337,15 @@ class Dispatcher:
     @property
     def is_idle(self) -> bool:
         """Whether nothing runs and nothing waits to be written."""
-        return not self._assigned and not self._homeless and self.writer.is_idle
+        return self._is_empty and self.writer.is_idle
+
+    @property
+    def _is_empty(self) -> bool:
+        return not (self._assigned or self._homeless or self._in_hand)
 
     async def until_idle(self) -> None:
         """Return once nothing runs."""
-        while self._assigned or self._homeless:
+        while not self._is_empty:
             self._changed.clear()
             await self._changed.wait()
 
@@ -335,6 +353,8 @@ class Dispatcher:
         """Stop claiming and wait up to ``grace`` for what runs; then ask it to end, then kill it."""
         self._is_draining = True
         self.writer.set_functions({})
+        with suppress(StoreError):
+            await self.writer.submit(lambda store: None)  # a claim on its way has been handed out when this returns
         homeless, self._homeless = self._homeless, []
         for running in homeless:
             self._put_back(running)
@@ -342,8 +362,7 @@ class Dispatcher:
         self._end_all()
         await self._until_empty(GRACE_SECONDS, hurry)
         for worker in {assigned.process for assigned in self._assigned.values()}:
-            worker.exit_cause = "was killed at the end of the runner"
-            worker.kill()
+            worker.condemn("was killed at the end of the runner")
         await self._until_empty(GRACE_SECONDS, asyncio.Event())
 
     def _end_all(self) -> None:
@@ -355,7 +374,7 @@ class Dispatcher:
         deadline = asyncio.get_running_loop().time() + seconds
         hurried = asyncio.ensure_future(hurry.wait())
         try:
-            while self._assigned and not hurry.is_set():
+            while not self._is_empty and not hurry.is_set():
                 self._changed.clear()
                 changed = asyncio.ensure_future(self._changed.wait())
                 left = deadline - asyncio.get_running_loop().time()

@@ -92,11 +92,9 @@ class Requests:
 
     async def _ask(self, frame: Ask, send: Send) -> None:
         try:
-            value = await self._reports.ask(frame.name, frame.parameters)
-        except Exception as error:
+            send(Answer(frame.number, await self._reports.ask(frame.name, frame.parameters)))
+        except Exception as error:  # also an answer that is too large for a frame
             send(failure(frame.number, error))
-        else:
-            send(Answer(frame.number, value))
 
 
 def _enqueued(number: int, results: list[Stored | Refused]) -> Enqueued:

@@ -8,6 +8,7 @@ import signal
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 from defer_cli.domain.errors import StoreError
@@ -54,21 +55,27 @@ class WorkerList:
 
     def _living(self) -> list[tuple[int, str]]:
         try:
-            lines = self._path.read_text().split("\n")
+            lines = self._path.read_text(errors="replace").split("\n")
         except FileNotFoundError:
             return []
-        pairs = [line.split() for line in lines if line]
-        return [(int(pid), started) for pid, started in pairs if _started(int(pid)) == started]
+        pairs = [line.split() for line in lines]
+        named = [(int(pair[0]), pair[1]) for pair in pairs if len(pair) == 2 and pair[0].isdecimal()]
+        return [(pid, started) for pid, started in named if _started(pid) == started]
+
+
+@cache
+def _boot() -> str:
+    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
 
 
 def _started(pid: int) -> str | None:
-    """Return when a process started, in clock ticks (man 5 proc, stat field 22); None when it has ended."""
+    """Return when a process started: boot and clock ticks (man 5 proc, stat field 22); None when it has ended."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except OSError:
         return None
     after_name = stat.rpartition(")")[2].split()
-    return None if after_name[0] in "ZX" else after_name[19]
+    return None if after_name[0] in "ZX" else f"{_boot()}/{after_name[19]}"
 
 
 def take_back(store: Store) -> list[Running]:

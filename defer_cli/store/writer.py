@@ -29,7 +29,7 @@ _log = logging.getLogger(__name__)
 class _Turn:
     """What one commit holds, and what became of it."""
 
-    __slots__ = ("applied", "claim", "failure", "moves", "now_us", "requests", "results")
+    __slots__ = ("applied", "claim", "failure", "moves", "requests", "results")
 
     def __init__(self) -> None:
         self.moves: list[Move] = []
@@ -38,7 +38,14 @@ class _Turn:
         self.results: list[tuple[OnDone, Any, BaseException | None]] = []
         self.claim: Claim | None = None
         self.failure: BaseException | None = None
-        self.now_us = 0
+
+    @property
+    def has_news(self) -> bool:
+        """Whether anybody is to be told of it."""
+        if self.failure is not None or self.moves or self.requests:
+            return True
+        claim = self.claim
+        return claim is not None and bool(claim.started or claim.ended or claim.next_due_us is not None)
 
 
 class Writer:
@@ -72,6 +79,8 @@ class Writer:
         self._taken = 0
         self._functions: Mapping[str, Limit] = {}
         self._busy = False
+        self._handed_over = 0  # answers that have left the thread, and those that have reached the loop
+        self._delivered = 0
         self._held: list[Move] = []
         self._thread = threading.Thread(target=self._run, name="defer-writer", daemon=True)
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -100,8 +109,9 @@ class Writer:
 
     @property
     def is_idle(self) -> bool:
-        """Whether nothing waits to be written."""
-        return not (self._moves or self._requests or self._busy or self._held)
+        """Whether nothing waits to be written, and every answer has been given."""
+        is_writing = self._moves or self._requests or self._busy or self._held
+        return not is_writing and self._handed_over == self._delivered
 
     def set_functions(self, functions: Mapping[str, Limit]) -> None:
         """Claim executions of these functions only, under these limits."""
@@ -222,19 +232,18 @@ class Writer:
 
     def _hand_over(self, turn: _Turn) -> None:
         assert self._loop is not None
+        if turn.has_news:
+            self._handed_over += 1
+            try:
+                self._loop.call_soon_threadsafe(self._deliver, turn)
+            except RuntimeError:  # the loop has closed: nobody is left to be told
+                _log.debug("the loop closed before the writer's last answer")
         self._busy = False
-        if turn.failure is None and not turn.moves and not turn.requests:
-            claim = turn.claim
-            if claim is None or not (claim.started or claim.ended or claim.next_due_us is not None):
-                return
-        try:
-            self._loop.call_soon_threadsafe(self._deliver, turn)
-        except RuntimeError:  # the loop has closed: nobody is left to be told
-            _log.debug("the loop closed before the writer's last answer")
 
     # The loop.
 
     def _deliver(self, turn: _Turn) -> None:
+        self._delivered += 1
         if turn.failure is not None:
             self._refuse(turn, turn.failure)
             return

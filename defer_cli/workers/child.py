@@ -11,6 +11,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,12 @@ def main() -> None:
     faulthandler.enable()
     end = socket.socket(fileno=descriptor)
     os.set_inheritable(descriptor, False)
-    asyncio.run(_serve(end))
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    _serve(loop, end)
+    while True:
+        with suppress(SystemExit, KeyboardInterrupt):  # one that a task of the user's raises would end the neighbours
+            loop.run_forever()
 
 
 def die_with_runner(runner_pid: int) -> None:
@@ -44,8 +50,7 @@ def die_with_runner(runner_pid: int) -> None:
         os._exit(0)
 
 
-async def _serve(end: socket.socket) -> None:
-    loop = asyncio.get_running_loop()
+def _serve(loop: asyncio.AbstractEventLoop, end: socket.socket) -> None:
     logs.catch_output()
     worker = Worker(loop)
 
@@ -55,7 +60,6 @@ async def _serve(end: socket.socket) -> None:
     pipe = Pipe(end, take, leave_now)
     worker.attach(pipe)
     pipe.send(Hello(PROTOCOL, os.getpid()))
-    await asyncio.Event().wait()
 
 
 class Worker:

@@ -65,7 +65,7 @@ def _location(trace: TracebackType | None, project: str) -> str | None:
         if is_user_file(name, project):
             found = f"{os.path.relpath(name, project)}:{trace.tb_lineno}"
         trace = trace.tb_next
-    return found
+    return found and _cut(found)
 
 
 def is_user_file(name: str, project: str) -> bool:

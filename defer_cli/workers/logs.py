@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -16,7 +17,6 @@ from defer_cli.domain.log_chunk import LogChunk
 
 MOST_LINES = 10_000
 MOST_BYTES = 1024 * 1024
-CHUNK_BYTES = 64 * 1024
 LONGEST_LINE = 16 * 1024
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -31,7 +31,6 @@ class AttemptLog:
         "_attempt",
         "_bell",
         "_bytes",
-        "_chunk_bytes",
         "_count",
         "_lines",
         "_part",
@@ -48,7 +47,6 @@ class AttemptLog:
         self._partial: dict[str, str] = {}
         self._count = 0
         self._bytes = 0
-        self._chunk_bytes = 0
         self._part = 0
         self.dropped = 0
 
@@ -90,12 +88,6 @@ class AttemptLog:
         self._lines.append((time.time_ns() // 1000, stream, text))
         self._count += 1
         self._bytes += size
-        self._chunk_bytes += size
-
-    @property
-    def is_full(self) -> bool:
-        """Whether a chunk's worth is waiting."""
-        return self._chunk_bytes >= CHUNK_BYTES
 
     def take(self, *, is_last: bool) -> LogChunk | None:
         """Return what is waiting as a chunk, None when nothing is; the last one carries the count of the dropped."""
@@ -109,7 +101,6 @@ class AttemptLog:
         if not lines and not dropped:
             return None
         del self._lines[: len(lines)]  # not a new list: a thread that prints may be about to append to this one
-        self._chunk_bytes = 0
         part = self._part
         self._part += 1
         return LogChunk(self._seq, self._attempt, part, _encode(lines), dropped)
@@ -141,6 +132,9 @@ class ContextStream(io.TextIOBase):
 
     def fileno(self) -> int:
         return self._own.fileno()
+
+    def reconfigure(self, **options: object) -> None:
+        """Stay as it is: programs set the encoding or the buffering of their own stdout."""
 
     def close(self) -> None:
         """Stay open: the stream is shared by every execution of the process."""
@@ -197,6 +191,7 @@ def catch_output() -> None:
     """Put the context-aware streams and handler in place."""
     sys.stdout = ContextStream("stdout", sys.stdout)
     sys.stderr = ContextStream("stderr", sys.stderr)
+    os.register_at_fork(after_in_child=lambda: current_log.set(None))  # nobody would send what a child has kept
 
 
 def catch_logging() -> None:

@@ -63,7 +63,6 @@ class Pool:
         self._on_death = on_death
         self._on_pids = on_pids
         self._spares: list[WorkerProcess] = []
-        self._retired: list[WorkerProcess] = []
         self._ready: dict[WorkerProcess, asyncio.Future[dict[int, str]]] = {}
         self._crews: dict[WorkerProcess, Crew] = {}
         self._count = 0
@@ -77,8 +76,7 @@ class Pool:
     @property
     def processes(self) -> list[WorkerProcess]:
         """Every worker alive."""
-        crews = {self.crew, *self._routes.values()}
-        return [*(worker for crew in crews for worker in crew.workers), *self._spares, *self._retired]
+        return [*self._crews, *self._spares]
 
     async def warm_up(self) -> None:
         """Start processes before it is known what they are to load."""
@@ -96,7 +94,7 @@ class Pool:
         workers, self._spares = self._spares[: self._size], self._spares[self._size :]
         waits = [self._load(worker, crew) for worker in workers]
         answers = await asyncio.gather(*waits)
-        crew.workers = [worker for worker in workers if worker.is_ready]
+        crew.workers = [worker for worker in workers if worker.is_usable]
         older = {*self._routes.values(), self.crew}
         kept = {name: self._routes[name] for name in keep if name in self._routes and name not in crew.specs}
         self.crew = crew
@@ -105,7 +103,9 @@ class Pool:
             for worker in list(left.workers):
                 self.retire(worker)
         for worker in crew.workers:
-            self._on_ready(worker)
+            self._join(worker)
+        for _ in range(self._size - len(crew.workers)):  # some died while they loaded
+            self._replace_one()
         names = {number: name for name, number in crew.numbers.items()}
         return {names[number]: why for answer in answers for number, why in answer.items()}
 
@@ -119,16 +119,18 @@ class Pool:
         """Every function that a crew can run, as that crew knows it."""
         return {name: crew.specs[name] for name in self._routes if (crew := self.route(name)) is not None}
 
+    def _join(self, worker: WorkerProcess) -> None:
+        worker.has_joined = True
+        self._on_ready(worker)
+
     def retire(self, worker: WorkerProcess) -> None:
         """Give a worker no more work; it leaves when its last attempt has ended."""
-        if worker.is_ready and not worker.is_retiring:
+        if worker.has_joined and not worker.is_retiring:
             self._on_retire(worker)
         worker.is_retiring = True
         crew = self._crews.get(worker)
         if crew is not None and worker in crew.workers:
             crew.workers.remove(worker)
-        if worker not in self._retired:
-            self._retired.append(worker)
         self.leave_if_done(worker)
 
     def leave_if_done(self, worker: WorkerProcess) -> None:
@@ -167,7 +169,7 @@ class Pool:
         return worker
 
     def _note_pids(self, *extra: WorkerProcess) -> None:
-        self._on_pids([worker.pid for worker in {*self.processes, *self._ready, *extra}])
+        self._on_pids([worker.pid for worker in {*self.processes, *extra}])
 
     def _load(self, worker: WorkerProcess, crew: Crew) -> asyncio.Future[dict[int, str]]:
         self._crews[worker] = crew
@@ -189,7 +191,7 @@ class Pool:
     def _exited(self, worker: WorkerProcess) -> None:
         self._exit.set()
         crew = self._crews.pop(worker, None)
-        for group in (crew.workers if crew else [], self._spares, self._retired):
+        for group in (crew.workers if crew else [], self._spares):
             if worker in group:
                 group.remove(worker)
         waiting = self._ready.pop(worker, None)
@@ -200,24 +202,36 @@ class Pool:
         self._on_death(worker)
         self._note_pids()
         if not self._is_stopping and crew is self.crew and not worker.is_retiring:
-            self._deaths_in_a_row += 1
-            task = asyncio.get_running_loop().create_task(self._replace())
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._replace_one()
+
+    def _replace_one(self) -> None:
+        self._deaths_in_a_row += 1
+        task = asyncio.get_running_loop().create_task(self._replace())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _replace(self) -> None:
         """Start another worker for one that died; a crew that cannot start is tried ever more slowly."""
         if self._deaths_in_a_row > 3:
             pause = min(_FIRST_PAUSE_SECONDS * 2 ** (self._deaths_in_a_row - 3), _LONGEST_PAUSE_SECONDS)
             await asyncio.sleep(pause)
+        if self._is_stopping:
+            return
         crew = self.crew
-        worker = self._spares.pop() if self._spares else await self._start()
+        try:
+            worker = self._spares.pop() if self._spares else await self._start()
+        except OSError as error:
+            _log.error("a worker could not be started, it is tried again: %s", error)
+            self._replace_one()
+            return
         await self._load(worker, crew)
-        if crew is not self.crew or self._is_stopping:
-            self.retire(worker)
-        elif worker.is_ready and len(crew.workers) < self._size:
+        if not worker.is_usable:
+            return
+        if crew is self.crew and not self._is_stopping and len(crew.workers) < self._size:
             crew.workers.append(worker)
-            self._on_ready(worker)
+            self._join(worker)
+        else:
+            self.retire(worker)
 
 
 def default_size() -> int:

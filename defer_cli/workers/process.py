@@ -8,7 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -17,8 +17,10 @@ from msgspec import Struct
 from defer_cli.domain.errors import DeferError
 from defer_cli.domain.function import FunctionSpec
 from defer_cli.domain.settle import Reason, Running
-from defer_cli.link.frames import FrameReader, FromWorker, encode_frame
+from defer_cli.link.frames import FrameReader, FromWorker, Start, StartItem, encode_frame
+from defer_cli.workers.cutting import cuts
 
+_BYTES_OF_A_HASH = 24
 _SIGNAL_WORDS = {signal.SIGKILL: "killed by signal 9, probably out of memory", signal.SIGSEGV: "segmentation fault"}
 
 
@@ -52,7 +54,11 @@ class WorkerProcess(asyncio.Protocol):
         self.number = number
         self.assigned: dict[int, Assigned] = {}
         self.is_ready = False
+        self.has_joined = False
+        """Whether its slots have been given to the claim."""
         self.is_retiring = False
+        self.is_condemned = False
+        """Whether the runner ended it because of one attempt: the others in it are not to blame."""
         self.exit_cause = ""
         self.waiting = 0
         self._on_frame = on_frame
@@ -101,6 +107,16 @@ class WorkerProcess(asyncio.Protocol):
         """How many places it has in use: executions that wait for others do not count."""
         return len(self.assigned) - self.waiting
 
+    @property
+    def is_usable(self) -> bool:
+        """Whether it has loaded the functions and still lives."""
+        return self.is_ready and not self._has_ended
+
+    def begin(self, items: Sequence[StartItem]) -> None:
+        """Have it run attempts, in as many frames as they need."""
+        for start, end in cuts([_size(item) for item in items]):
+            self.send(Start(list(items[start:end])))
+
     def send(self, message: Struct) -> None:
         """Send a frame; a worker that has gone gets nothing."""
         if self._transport is not None and not self._has_ended:
@@ -110,6 +126,12 @@ class WorkerProcess(asyncio.Protocol):
         """Ask the process to go: it ends when its pipe does."""
         if self._transport is not None:
             self._transport.close()
+
+    def condemn(self, cause: str) -> None:
+        """Kill the process because of one attempt in it."""
+        self.is_condemned = True
+        self.exit_cause = cause
+        self.kill()
 
     def kill(self) -> None:
         """Kill the process and its group."""
@@ -151,6 +173,11 @@ class WorkerProcess(asyncio.Protocol):
         with suppress(OSError):
             while data := self._socket.recv(1 << 18, socket.MSG_DONTWAIT):
                 self.data_received(data)
+
+
+def _size(item: StartItem) -> int:
+    marked = len(item.marked) * _BYTES_OF_A_HASH if item.marked else 0
+    return len(item.arguments or b"") + len(item.metadata or b"") + marked
 
 
 def exit_cause(code: int) -> str:

@@ -44,7 +44,7 @@ class Tally:
 def main(command: Sequence[str] = (*DEFER, *RUN, *SURROUNDINGS)) -> int:
     """Run the demo; return 0 when every user who opted in got a mail, 130 when interrupted, else 1."""
     load_dotenv(APP / ".env")
-    users = len(shop.ratings().opted_in())
+    users = shop.ratings().opted_in()
     empty_outbox()
     LOG.parent.mkdir(mode=0o700, exist_ok=True)
     began = time.monotonic()
@@ -55,7 +55,7 @@ def main(command: Sequence[str] = (*DEFER, *RUN, *SURROUNDINGS)) -> int:
         )
         tally = Tally(reader)
         try:
-            watch(runner, tally, users)
+            watch(runner, tally, len(users))
         except KeyboardInterrupt:
             print("\nstopping; what was not sent stays queued for the next run", flush=True)
             stop(runner)
@@ -64,11 +64,13 @@ def main(command: Sequence[str] = (*DEFER, *RUN, *SURROUNDINGS)) -> int:
             tally.update()
 
     by_smtp = bool(os.environ.get("SMTP_URL"))
-    delivered = tally.sent if by_smtp else len(mails())
-    missing = max(users - delivered, 0)
-    print(f"users who opted in  {users:>6,}")
+    delivered = min(tally.sent, len(users)) if by_smtp else sum((outbox() / f"{user}.eml").exists() for user in users)
+    missing = len(users) - delivered
+    print(f"users who opted in  {len(users):>6,}")
     print(f"mails delivered     {delivered:>6,}")
     print(f"failed or waiting   {missing:>6,}")
+    if tally.sent > len(users):
+        print(f"queued before       {tally.sent - len(users):>6,}  (sent too)")
     print(f"seconds             {time.monotonic() - began:>6.1f}")
     print(f"the mails           {'sent to the server of SMTP_URL' if by_smtp else short(outbox())}")
     if runner.returncode == 0 and not missing:
@@ -103,13 +105,9 @@ def stop(runner: subprocess.Popen[bytes]) -> None:
 
 def empty_outbox() -> None:
     """Delete the mails of earlier runs and the drafts of killed ones, nothing else."""
-    for mail in [*mails(), *outbox().glob(".[0-9]*.eml.*")]:
-        mail.unlink()
-
-
-def mails() -> list[Path]:
-    """Return the mails in the outbox."""
-    return list(outbox().glob("[0-9]*.eml"))
+    for pattern in ("[0-9]*.eml", ".[0-9]*.eml.*"):
+        for mail in outbox().glob(pattern):
+            mail.unlink()
 
 
 def explain(exit_code: int) -> None:

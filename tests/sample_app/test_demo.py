@@ -13,7 +13,8 @@ import pytest
 import demo
 from marketplace import shop
 
-USERS = len(shop.ratings().opted_in())
+OPTED_IN = shop.ratings().opted_in()
+USERS = len(OPTED_IN)
 SUCCESS = 'level=info message="execution succeeded" function=compute_product_recommendation id=01h attempt=1'
 
 
@@ -85,7 +86,7 @@ def test_a_failed_demo_shows_what_went_wrong_and_how_to_look_further(capsys: pyt
 
 
 def test_mails_in_the_outbox_are_counted_whatever_the_log_says(folder: Path) -> None:
-    write = f"import pathlib\nfor n in range({USERS}): pathlib.Path({str(folder)!r}, f'{{n}}.eml').touch()"
+    write = f"import pathlib\nfor user in {OPTED_IN}: pathlib.Path({str(folder)!r}, f'{{user}}.eml').touch()"
 
     assert demo.main(runner(write)) == 0
 

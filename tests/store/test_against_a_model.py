@@ -110,7 +110,7 @@ class StoreAndModel(RuleBasedStateMachine):
         self._store: Store = self._engine.open(self._clock)
         self._reader = self._engine.read()
         self._model = _Model()
-        self._running: dict[str, Running] = {}
+        self._leases: list[Running] = []
         self._functions = _SETS[0]
 
     def teardown(self) -> None:
@@ -139,20 +139,31 @@ class StoreAndModel(RuleBasedStateMachine):
         for one in calls:
             rows.append(_Row(len(rows), one.id, one.function, asked or now, discard_us, asked is not None))
 
-    @rule(limit=st.integers(1, 6), chosen=st.sampled_from(_SETS), is_undone=st.booleans() | st.just(False))
-    def claim(self, limit: int, chosen: dict[str, Limit], is_undone: bool) -> None:
-        if is_undone:
-            with undone(self._store.transaction()), undone(self._store.savepoint()):
-                self._store.claim(limit=limit, runner="a", functions=chosen)
-            return
-        with self._store.transaction():
-            taken = self._store.claim(limit=limit, runner="a", functions=chosen)
-        started, ended = self._model.claim(chosen, limit, self._clock.now_us)
+    @rule(chosen=st.sampled_from(_SETS))
+    def reload(self, chosen: dict[str, Limit]) -> None:
+        self._functions = chosen
+
+    @rule(limit=st.integers(1, 6), undoing=st.sampled_from([None, None, None, "transaction", "savepoint"]))
+    def claim(self, limit: int, undoing: str | None) -> None:
+        store, functions = self._store, self._functions
+        if undoing == "transaction":
+            with undone(store.transaction()):
+                store.claim(limit=limit, runner="a", functions=functions)
+        with store.transaction():
+            if undoing == "savepoint":
+                with undone(store.savepoint()):
+                    store.claim(limit=limit, runner="a", functions=functions)
+            taken = store.claim(limit=limit, runner="a", functions=functions)
+        started, ended = self._model.claim(functions, limit, self._clock.now_us)
         assert [running.id for running in taken.started] == started
         if len(started) < limit:  # with no slot left, what lies behind is not looked at
             assert {ending.id for ending in taken.ended} == ended
-        self._follow_store({row.id for row in self._model.rows if row.id in ended})
-        self._running |= {running.id: running for running in taken.started}
+        self._follow_store(ended)
+        self._leases += taken.started
+
+    @rule(limit=st.integers(1, 6))
+    def claim_again(self, limit: int) -> None:
+        self.claim(limit, None)
 
     def _follow_store(self, ids: set[str]) -> None:
         for row in self._model.rows:
@@ -163,12 +174,12 @@ class StoreAndModel(RuleBasedStateMachine):
 
     @rule(name=st.sampled_from(sorted(_SETTLE)), data=st.data())
     def settle(self, name: str, data: st.DataObject) -> None:
-        if not self._running:
+        if not self._leases:
             return
-        chosen = data.draw(st.lists(st.sampled_from(sorted(self._running)), min_size=1, max_size=4))
+        chosen = data.draw(st.lists(st.sampled_from(self._leases[-8:]), min_size=1, max_size=4))
         later = self._clock.now_us + SECOND
         extra: dict[str, Any] = {"scheduled_us": later} if name == "retry" else {}
-        moves = [_SETTLE[name](self._running[id], **extra) for id in chosen]
+        moves = [_SETTLE[name](running, **extra) for running in chosen]
         with self._store.transaction():
             applied = self._store.apply(moves)
         for move, is_applied in zip(moves, applied, strict=True):
@@ -179,7 +190,7 @@ class StoreAndModel(RuleBasedStateMachine):
                 if name == "retry":
                     row.scheduled_us, row.is_delayed = later, True
 
-    @rule(data=st.data(), name=st.sampled_from(["cancel", "abort", "aborted", "reschedule"]))
+    @rule(data=st.data(), name=st.sampled_from(["cancel", "abort", "reschedule"]))
     def ask(self, data: st.DataObject, name: str) -> None:
         if not self._model.rows:
             return
@@ -194,13 +205,20 @@ class StoreAndModel(RuleBasedStateMachine):
                 if row.state is State.CREATED:
                     row.is_delayed = later > self._clock.now_us
                     row.scheduled_us = max(later, self._clock.now_us)
-            elif name == "abort":
+            else:
                 assert (self._store.abort(row.id) is not None) is (row.state is State.STARTED)
                 row.state = State.ABORTING if row.state is State.STARTED else row.state
-            elif row.id in self._running:
-                is_allowed = row.state is State.ABORTING and self._running[row.id].attempt == row.attempt
-                assert self._store.apply([aborted(self._running[row.id])]) == [is_allowed]
-                row.state = State.ABORTED if is_allowed else row.state
+
+    @rule(data=st.data())
+    def end_an_abort(self, data: st.DataObject) -> None:
+        if not self._leases:
+            return
+        running = data.draw(st.sampled_from(self._leases[-8:]))
+        row = self._row(running.id)
+        is_allowed = row.state is State.ABORTING and running.attempt == row.attempt
+        with self._store.transaction():
+            assert self._store.apply([aborted(running)]) == [is_allowed]
+        row.state = State.ABORTED if is_allowed else row.state
 
     @rule(seconds=st.sampled_from([0.5, 1, 2, 5]))
     def wait(self, seconds: float) -> None:
@@ -259,4 +277,4 @@ class StoreAndModel(RuleBasedStateMachine):
 @pytest.mark.parametrize("engine_name", sorted(ENGINES))
 def test_a_store_does_what_its_model_does(engine_name: str) -> None:
     machine = type("Machine", (StoreAndModel,), {"engine_name": engine_name})
-    run_state_machine_as_test(machine, settings=settings(max_examples=100, stateful_step_count=40, deadline=None))
+    run_state_machine_as_test(machine, settings=settings(max_examples=100, stateful_step_count=60, deadline=None))

@@ -113,7 +113,7 @@ class _Picking:
             self._read(function, look, places, is_alone=bound[0] > self._now)
         rows = look.rows
         taken = 0
-        while rows and taken < places and rows[-1][0] <= self._now and True:
+        while rows and taken < places and rows[-1][0] <= self._now and rows[-1] < bound[:2]:
             self.picked.append(rows.pop()[1])
             taken += 1
         if rows:

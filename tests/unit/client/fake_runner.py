@@ -51,9 +51,14 @@ class FakeRunner:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._is_over = True
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
+        self.die()
+
+    def die(self) -> None:
+        """Listen no more and close all connections."""
+        if not self._is_over:
+            self._is_over = True
+            self._listener.shutdown(socket.SHUT_RDWR)
+            self._listener.close()
         self.hang_up()
 
     @property

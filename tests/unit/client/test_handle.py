@@ -222,7 +222,8 @@ async def test_a_refusal_is_raised_freshly_for_each_waiter(compute: Function, ru
     runner.answer = refuse
     handle = call(compute, 1)
 
-    first, second = await asyncio.gather(handle, handle, return_exceptions=True)
+    waiters = [asyncio.ensure_future(handle) for _ in range(2)]
+    first, second = await asyncio.gather(*waiters, return_exceptions=True)
 
     assert isinstance(first, CallRefused)
     assert isinstance(second, CallRefused)
