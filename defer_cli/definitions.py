@@ -58,10 +58,14 @@ def define(
 ) -> Definition:
     """Check and record a definition; raise its first problem as ``DefinitionError``."""
     file, line = where_defined()
-    name = str(getattr(fn, "__name__", type(fn).__name__))
+    nameless = _why_nameless(fn)
+    name = f"<{type(fn).__name__}>" if nameless else str(getattr(fn, "__name__", ""))
     report = partial(_report, file=file, line=line, name=name)
-    for code, problem, mend in _problems_of(fn, name, kind):
-        report(code, problem, mend)
+    if nameless:
+        report("DEF009", f"{nameless[0]} has no name of its own", nameless[1])
+    else:
+        for code, problem, mend in _problems_of(fn, name, kind):
+            report(code, problem, mend)
     checked = FunctionOptions()
     try:
         checked = _checked_options(options, CRON_OPTION_NAMES if kind == "cron" else OPTION_NAMES)
@@ -71,7 +75,7 @@ def define(
         try:
             _check_expression(expression)
         except CronError as error:
-            report("DEF006", f"cron {name!r}: {error.problem}", error.mend)
+            report("DEF006", f"cron {name!r} {error.problem.removeprefix('cron ')}", error.mend)
     definition = Definition(
         fn=fn,
         name=name,
@@ -139,7 +143,7 @@ def _with_option_name(error: SettingError) -> str:
 
 def _check_expression(expression: object) -> None:
     if expression is None:
-        raise CronError("it has no schedule", mend='give a cron expression: @defer.cron("0 8 * * MON")')
+        raise CronError("has no schedule", mend='give a cron expression: @defer.cron("0 8 * * MON")')
     from defer_cli.domain.cron import Cron
 
     Cron.parse(expression)
@@ -147,10 +151,6 @@ def _check_expression(expression: object) -> None:
 
 def _problems_of(fn: object, name: str, kind: Kind) -> Iterator[tuple[str, str, str]]:
     """Yield (code, problem, mend) for what makes ``fn`` impossible to run in the background."""
-    nameless = _why_nameless(fn)
-    if nameless:
-        yield "DEF009", f"{nameless[0]} has no name of its own", nameless[1]
-        return
     if not inspect.iscoroutinefunction(fn):
         yield "DEF004", *_why_not_async(fn, name)
     if kind == "cron":

@@ -13,7 +13,7 @@ from defer_cli.engine.events import LeftQueue, WorkerDied
 
 if TYPE_CHECKING:
     from defer_cli.assembly import Banner
-    from defer_cli.domain.function import Problem
+    from defer_cli.domain.function import FunctionSpec, Problem
     from defer_cli.domain.settings import LogFormat
     from defer_cli.domain.settle import Move
     from defer_cli.engine.events import Event
@@ -80,6 +80,9 @@ class RecordLog:
             name, moment_us = banner.next_cron
             fields |= {"next_cron": name, "next_at": to_moment(moment_us).strftime("%Y-%m-%dT%H:%M:%SZ")}
         self.write("info", "runner ready", fields)
+
+    def functions(self, functions: Mapping[str, FunctionSpec]) -> None:
+        """Records name what they are about: nothing to keep."""
 
     def problems(self, problems: Sequence[Problem]) -> None:
         """Show breaches of the folder's rule and warnings, on stderr."""

@@ -31,7 +31,7 @@ def wait_for_end(data: DataFolder, id: str, function: str, limit: timedelta | No
     ending = _follow(data, id, progress, deadline)
     progress.end()
     if ending is None:
-        say(f"timed out after {limit}; {id} goes on")
+        say(f"timed out; the execution goes on: {id}")
         return TIMED_OUT
     if ending["state"] == State.SUCCEED:
         print(_harmless(ending["result"]))

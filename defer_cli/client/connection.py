@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 import struct
@@ -12,7 +13,6 @@ from typing import Any
 
 from msgspec import Struct
 
-from defer_cli.client.delivery import log
 from defer_cli.client.routes import ConnectionLost, Route, failure_error, never_wait_here
 from defer_cli.domain.enqueue import Enqueue
 from defer_cli.domain.errors import DeferError
@@ -20,6 +20,7 @@ from defer_cli.link.frames import PROTOCOL, Enqueued, Enqueues, Failure, FrameRe
 from defer_cli.link.project import DataFolder
 from defer_cli.link.sockets import connect, peer_uid
 
+_log = logging.getLogger("defer_cli")
 _CONNECT_SECONDS = 5.0
 _SEND_SECONDS = 5
 _RECEIVE_BYTES = 1 << 18
@@ -57,7 +58,7 @@ class Connection(Route):
         except DeferError as raised:
             error = raised
         except Exception:
-            log.exception("a reply of the runner could not be taken")
+            _log.exception("a reply of the runner could not be taken")
         with suppress(OSError):  # a sender that waits for room wakes up by this
             self._socket.shutdown(socket.SHUT_RDWR)
         self.lost(error)

@@ -11,7 +11,6 @@ from typing import Any, cast
 
 from defer_cli.background import BackgroundFunction, CronFunction
 from defer_cli.definitions import Definition
-from defer_cli.discovery.importing import bound_function
 from defer_cli.discovery.scan import relative_to
 from defer_cli.domain.function import FunctionSpec, Parameter, Problem
 
@@ -54,9 +53,11 @@ def judge(file: ImportedFile) -> Iterator[Problem]:
     if others:
         yield _with_several(file)
         return
-    if first.name != file.stem and first.name.isidentifier():  # a lambda's name is told already
+    if not first.name.isidentifier():  # "<lambda>" and its like were told of when they were defined
+        return
+    if first.name != file.stem:
         yield _with_other_name(file, first)
-    if bound_function(file.module, first.name) is None:
+    if not any(_wraps(vars(file.module).get(name), first) for name in (first.name, file.stem, "default")):
         yield _not_bound(file, first)
     elif first.kind == "function" and vars(file.module).get(first.name) is first.fn:
         yield file.problem(

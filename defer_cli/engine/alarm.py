@@ -94,7 +94,13 @@ class Alarm:
 
     def start(self) -> None:
         """Wake jobs from now on, by the running loop."""
-        from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_MAX_INSTANCES, EVENT_JOB_MISSED
+        from apscheduler.events import (
+            EVENT_JOB_ERROR,
+            EVENT_JOB_EXECUTED,
+            EVENT_JOB_MAX_INSTANCES,
+            EVENT_JOB_MISSED,
+            EVENT_JOB_SUBMITTED,
+        )
         from apscheduler.schedulers.asyncio import AsyncIOScheduler
         from apscheduler.triggers.base import BaseTrigger
 
@@ -104,6 +110,8 @@ class Alarm:
         self._scheduler = AsyncIOScheduler(
             timezone=UTC, job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1}
         )
+        self._scheduler.add_listener(self._begun, EVENT_JOB_SUBMITTED)
+        self._scheduler.add_listener(self._ended, EVENT_JOB_EXECUTED | EVENT_JOB_ERROR)
         self._scheduler.add_listener(self._hear, EVENT_JOB_ERROR | EVENT_JOB_MISSED | EVENT_JOB_MAX_INSTANCES)
         for job in self._jobs.values():
             self._schedule(job)
@@ -133,7 +141,6 @@ class Alarm:
         task = asyncio.current_task()
         assert task is not None
         self._running.add(task)
-        job.is_running = True
         job.began_us = self._clock()
         self._watch()
         try:
@@ -142,16 +149,22 @@ class Alarm:
                 await woken
         finally:
             self._running.discard(task)
-            job.is_running = job.is_late = False
-            if self._scheduler is not None:
-                self._plan_after(job)
 
-    def _plan_after(self, job: _Job) -> None:
-        """Plan what has become known in a run; what it left undone waits for the next wake, or it would spin."""
+    def _begun(self, event: Any) -> None:
+        self._jobs[event.job_id].is_running = True
+
+    def _ended(self, event: Any) -> None:
+        """Plan what has become known in a run; what it left undone waits for the next wake, or it would spin.
+
+        Not in the run itself: apscheduler refuses a job that it still counts as running.
+        """
+        job = self._jobs[event.job_id]
+        is_hurried = job.is_hurried
+        job.is_running = job.is_hurried = job.is_late = False
         due_us = job.due_us()
-        is_undone = due_us is not None and due_us <= job.began_us and not job.is_hurried
-        job.is_hurried = False
-        if due_us is not None and not is_undone and due_us < job.planned_us:
+        if self._scheduler is None or due_us is None or due_us >= job.planned_us:
+            return
+        if due_us > job.began_us or is_hurried:
             self._plan(job, due_us)
 
     def _plan(self, job: _Job, due_us: int) -> None:
@@ -185,10 +198,10 @@ class Alarm:
         if abs(ours) < _STEP_SECONDS and abs(machine) < _STEP_SECONDS:
             return
         for job in self._jobs.values():
-            if not job.is_running:
-                self._plan(job, 0)
-            else:
+            if job.is_running:
                 job.is_hurried = True
+            else:
+                self._plan(job, 0)
         if self._on_step is not None and abs(ours) >= _STEP_SECONDS:
             try:
                 self._on_step(ours)
@@ -197,14 +210,13 @@ class Alarm:
 
     def _hear(self, event: Any) -> None:
         """Log what apscheduler tells of: a job that raised, was missed, or was still running at its next time."""
-        job = self._jobs.get(event.job_id)
+        job = self._jobs[event.job_id]
         error = getattr(event, "exception", None)
         if error is not None:
             if not isinstance(error, asyncio.CancelledError):
-                _log.error("%s failed and is tried again: %s", event.job_id, error, exc_info=error)
-        elif hasattr(event, "scheduled_run_times"):
-            if job is not None and not job.is_late:
-                job.is_late = True
-                _log.warning("%s is still running at its next time", event.job_id)
-        else:
-            _log.error("%s was missed", event.job_id)
+                _log.error("%s failed and is tried again: %s", job.name, error, exc_info=error)
+        elif not hasattr(event, "scheduled_run_times"):
+            _log.error("%s was missed", job.name)
+        elif not job.is_late:
+            job.is_late = True
+            _log.warning("%s is still running at its next time", job.name)

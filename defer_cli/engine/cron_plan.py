@@ -39,23 +39,17 @@ class Write:
     gaps: list[Gap]
     keep: list[tuple[str, str]] | None = None
 
-    def __call__(self, store: Store) -> list[Gap]:
-        """Write it; return the gaps that are real: a mark that somebody else moved says that nothing was missed."""
-        marks = {(mark.function, mark.canonical): mark.mark_us for mark in store.marks()} if self.gaps else {}
-        gaps = [
-            gap
-            for gap in self.gaps
-            if gap.after_us == gap.until_us or marks.get((gap.function, gap.canonical), gap.after_us) < gap.until_us
-        ]
+    def __call__(self, store: Store) -> bool:
+        """Write it; marks first, for a tick only moves its mark ahead."""
         if self.marks:
             store.set_marks(self.marks)
         if self.ticks:
             store.fire(self.ticks)
-        if gaps:
-            store.record_gaps(gaps)
+        if self.gaps:
+            store.record_gaps(self.gaps)
         if self.keep is not None:
             store.forget_marks(self.keep)
-        return gaps
+        return True
 
 
 def ticks_owed(owed: Iterable[tuple[Plan, Owed]], now_us: int) -> list[Tick]:

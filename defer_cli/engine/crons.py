@@ -91,13 +91,12 @@ class Crons:
         specs = self._wanted
         if specs is None:
             return True
-        marks = await self._ask(lambda store: store.marks())
-        if marks is None:
+        by_key = await self._marks()
+        if by_key is None:
             return False
-        by_key = {(mark.function, mark.canonical): mark.mark_us for mark in marks}
         newest: dict[str, int] = {}
-        for mark in marks:
-            newest[mark.function] = max(mark.mark_us, newest.get(mark.function, mark.mark_us))
+        for (function, _), mark_us in by_key.items():
+            newest[function] = max(mark_us, newest.get(function, mark_us))
         now_us = self._clock()
         plans: dict[str, Plan] = {}
         owed: list[tuple[Plan, Owed]] = []
@@ -124,9 +123,8 @@ class Crons:
             if debt.mark_us != known_us and debt.tick_us is None:
                 changed.append(Mark(*plan.key, debt.mark_us))
         keep = [plan.key for plan in plans.values()]
-        write = Write(ticks_owed(owed, now_us), changed, gaps_owed(owed), keep)
-        gaps = await self._ask(write)
-        if gaps is None:
+        gaps = gaps_owed(owed)
+        if await self._ask(Write(ticks_owed(owed, now_us), changed, gaps, keep)) is None:
             return False
         if self._wanted is specs:
             self._wanted = None
@@ -161,33 +159,46 @@ class Crons:
 
     async def _fire(self, now_us: int) -> None:
         taken: list[Plan] = []
-        batches: list[tuple[list[tuple[Plan, Owed]], asyncio.Future[list[Gap]]]] = []
+        writes: list[tuple[list[tuple[Plan, Owed]], list[Gap], asyncio.Future[bool]]] = []
+        moved: dict[tuple[str, str], int] | None = None
         try:
             while self._heap and self._heap[0][0] <= now_us:
-                batch = self._take_due(now_us, taken)
+                batch = await self._take_due(now_us, taken)
+                gaps = gaps_owed(batch)
+                if gaps:
+                    if moved is None and (moved := await self._marks()) is None:
+                        break
+                    gaps = [gap for gap in gaps if moved.get((gap.function, gap.canonical), 0) < gap.until_us]
                 marks = [Mark(*plan.key, debt.mark_us) for plan, debt in batch if debt.tick_us is None]
-                batches.append((batch, self._writer.submit(Write(ticks_owed(batch, now_us), marks, gaps_owed(batch)))))
+                writes.append((batch, gaps, self._writer.submit(Write(ticks_owed(batch, now_us), marks, gaps))))
                 await asyncio.sleep(0)
-            for batch, written in batches:
-                gaps = await self._answer(written)
-                if gaps is not None:
-                    await self._move_on(batch)
-                    self._tell(gaps)
+            written = [(batch, gaps) for batch, gaps, future in writes if await self._answer(future)]
+            for batch, gaps in written:  # all are on disk first: finding next ticks would hold the writer up
+                await self._move_on(batch)
+                self._tell(gaps)
         finally:
             for plan in taken:
                 self._wait(plan)
 
-    def _take_due(self, now_us: int, taken: list[Plan]) -> list[tuple[Plan, Owed]]:
+    async def _take_due(self, now_us: int, taken: list[Plan]) -> list[tuple[Plan, Owed]]:
         batch: list[tuple[Plan, Owed]] = []
         late = 0
-        while self._heap and self._heap[0][0] <= now_us and len(batch) < DUE_A_TURN and late < PLANNED_A_TURN:
+        while self._heap and self._heap[0][0] <= now_us and len(batch) < DUE_A_TURN:
             due_us, _, plan = heappop(self._heap)
             plan.is_waiting = False
             taken.append(plan)
             debt = owed_when_due(plan.cron, mark_us=plan.mark_us, due_us=due_us, now_us=now_us, why_not=plan.why_not)
-            late += debt.missed is not None
             batch.append((plan, debt))
+            late += debt.missed is not None
+            if late >= PLANNED_A_TURN:
+                late = 0
+                await asyncio.sleep(0)
         return batch
+
+    async def _marks(self) -> dict[tuple[str, str], int] | None:
+        """Return the marks on disk: where another runner has moved one, nothing was missed."""
+        marks = await self._ask(lambda store: store.marks())
+        return None if marks is None else {(mark.function, mark.canonical): mark.mark_us for mark in marks}
 
     async def _move_on(self, batch: Sequence[tuple[Plan, Owed]]) -> None:
         for number, (plan, debt) in enumerate(batch, start=1):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from defer_cli.domain.function import FunctionSpec, Problem
 from defer_cli.engine.events import Listener, Note
 from defer_cli.workers.pool import Pool
 
+_MOST_NAMED = 3
 _STEP_MILLISECONDS = 20
 _DEBOUNCE_MILLISECONDS = 60
 """An editor writes a file in several steps; a save is over when none came for this long."""
@@ -64,11 +65,12 @@ class Reload:
             self._shown = found.problems
             self._on_problems(found.problems)
         names = await self._exchange(found)
-        took = in_words(_since(began))
+        reloaded = [spec.name for spec in found.functions if Path(spec.file).name in changed]
         kept = sorted(set(before) & set(self._pool.specs) - set(names))
-        message = f"changed {', '.join(changed)} → {len(names)} functions reloaded ({took})"
+        message = f"changed {_some(changed)} → {_some(reloaded) if reloaded else _count(len(names))} reloaded"
+        message += f" ({in_words(_since(began))})"
         if kept:
-            message += f"; still on their last good version: {', '.join(kept)}"
+            message += f"; on their last good version: {_some(kept)}"
         self._listener.tell(Note("info", message, {"changed": ",".join(changed), "functions": len(names)}))
 
     async def _exchange(self, found: Discovery) -> list[str]:
@@ -79,6 +81,14 @@ class Reload:
             self._listener.tell(Note("error", f"{name} could not be imported in a worker", {"reason": why}))
         await self._on_exchange(self._pool.specs)
         return [spec.name for spec in found.functions]
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:_MOST_NAMED]) + (f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else "")
+
+
+def _count(functions: int) -> str:
+    return "1 function" if functions == 1 else f"{functions} functions"
 
 
 def _since(began: float) -> timedelta:

@@ -196,9 +196,7 @@ class Pool:
                 group.remove(worker)
         waiting = self._ready.pop(worker, None)
         if waiting is not None and not waiting.done():
-            waiting.set_result(
-                dict.fromkeys(crew.numbers.values(), f"the worker {worker.exit_cause}") if crew else {}
-            )
+            waiting.set_result(dict.fromkeys(crew.numbers.values(), f"the worker {worker.exit_cause}") if crew else {})
         self._on_death(worker)
         self._note_pids()
         if not self._is_stopping and crew is self.crew and not worker.is_retiring:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from defer_cli.domain.settle import Running
 from defer_cli.domain.states import RUNNING_STATES, State
@@ -139,6 +139,26 @@ class StoreAndModel(RuleBasedStateMachine):
         for one in calls:
             rows.append(_Row(len(rows), one.id, one.function, asked or now, discard_us, asked is not None))
 
+    @initialize(chosen=st.sampled_from(_SETS))
+    def load(self, chosen: dict[str, Limit]) -> None:
+        self._functions = chosen
+
+    @rule(
+        functions=st.lists(st.sampled_from(FUNCTIONS), min_size=3, max_size=12),
+        limit=st.integers(2, 12),
+        names=st.lists(st.sampled_from([*_SETTLE, "nothing"]), min_size=12, max_size=12),
+        seconds=st.sampled_from([0, 1]),
+    )
+    def turn(self, functions: list[str], limit: int, names: list[str], seconds: int) -> None:
+        """Do what a runner does all day, so that the other rules find something to disturb."""
+        self.enqueue(functions, None, None, is_undone=False)
+        self.claim(limit, None)
+        self.wait(seconds)
+        for name, running in zip(names, self._leases[-12:], strict=False):
+            if name != "nothing":
+                self._settle(name, [running])
+        self.claim(limit, None)
+
     @rule(chosen=st.sampled_from(_SETS))
     def reload(self, chosen: dict[str, Limit]) -> None:
         self._functions = chosen
@@ -161,10 +181,6 @@ class StoreAndModel(RuleBasedStateMachine):
         self._follow_store(ended)
         self._leases += taken.started
 
-    @rule(limit=st.integers(1, 6))
-    def claim_again(self, limit: int) -> None:
-        self.claim(limit, None)
-
     def _follow_store(self, ids: set[str]) -> None:
         for row in self._model.rows:
             if row.id in ids:
@@ -176,7 +192,9 @@ class StoreAndModel(RuleBasedStateMachine):
     def settle(self, name: str, data: st.DataObject) -> None:
         if not self._leases:
             return
-        chosen = data.draw(st.lists(st.sampled_from(self._leases[-8:]), min_size=1, max_size=4))
+        self._settle(name, data.draw(st.lists(st.sampled_from(self._leases[-8:]), min_size=1, max_size=4)))
+
+    def _settle(self, name: str, chosen: list[Running]) -> None:
         later = self._clock.now_us + SECOND
         extra: dict[str, Any] = {"scheduled_us": later} if name == "retry" else {}
         moves = [_SETTLE[name](running, **extra) for running in chosen]

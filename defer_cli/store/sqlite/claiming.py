@@ -36,6 +36,7 @@ def claim(session: Session, *, limit: int, runner: str, functions: Mapping[str, 
             _meet_limit(session, function, functions[function], now, result)
         if not picking.picked:
             break
+    result.started.sort(key=lambda running: (running.scheduled_us, running.seq))
     head = session.heads.first()
     if head is not None:
         has_more_to_end = len(result.ended) >= MOST_ENDED
@@ -175,7 +176,6 @@ def _start(session: Session, picked: list[int], runner: str, now: int, result: C
         )
     if moves and session.executemany(statements.CLAIM, moves).rowcount != len(moves):
         raise StoreError("the queue and its index disagree", mend="run `defer doctor`", is_fatal=True)
-    started.sort(key=lambda running: (running.scheduled_us, running.seq))
     result.started += started
     for function, count in started_of.items():
         session.counters.move(function, "created", "started", count)

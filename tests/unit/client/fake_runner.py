@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 from msgspec import Struct
 
@@ -42,7 +42,7 @@ class FakeRunner:
         self._ends: list[socket.socket] = []
         self._is_over = False
 
-    def __enter__(self) -> FakeRunner:
+    def __enter__(self) -> Self:
         self.folder.create()
         self._listener = listen(self.folder.socket)
         threading.Thread(target=self._accept, daemon=True).start()

@@ -170,7 +170,7 @@ async def test_create_task_with_a_handle_names_the_mend(compute: Function, runne
     handle = call(compute, 1)
 
     with pytest.raises(TypeError, match=f"<Call of compute, id {handle.id}: on its way; await it directly>"):
-        asyncio.create_task(handle)  # type: ignore[arg-type]  # that is the claim
+        asyncio.create_task(handle)  # type: ignore[arg-type]  # noqa: RUF006  # that is the claim
 
 
 async def test_a_handle_is_an_awaitable_and_no_coroutine(compute: Function, runner: FakeRunner) -> None:
@@ -249,7 +249,7 @@ async def test_refusals_that_nobody_listened_to_are_logged_in_one_line(
     logged = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
     assert sum(int(line.split()[0]) for line in logged) == 3
     assert all("the key is taken" in line for line in logged)
-    assert len(logged) == sum(isinstance(frame, Enqueues) for frame in runner.frames) or len(logged) == 1
+    assert len(logged) <= sum(isinstance(frame, Enqueues) for frame in runner.frames)
 
 
 async def test_a_failing_store_refuses_with_its_own_error(compute: Function, runner: FakeRunner) -> None:
@@ -307,9 +307,6 @@ def test_a_call_made_on_a_thread_that_brings_answers_never_waits(compute: Functi
 def test_while_the_interpreter_closes_the_callers_thread_sends(compute: Function, runner: FakeRunner) -> None:
     """Rule 11."""
     process.sender().drain(0)
-    found: list[int] = []
-    runner.answer = lambda frame: (found.append(threading.active_count()), store(frame))[1]
-
     assert call(compute, 1).id == runner.calls[0].id
 
 

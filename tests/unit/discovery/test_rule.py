@@ -116,11 +116,11 @@ def test_a_wrapper_without_wraps_is_named_inner_and_says_so(project: SmallProjec
         """,
     )
 
-    other_name, not_bound = project.problems()
+    problem = project.problem()
 
-    assert other_name.mend is not None
-    assert (other_name.code, not_bound.code) == ("DEF003", "DEF013")
-    assert "functools.wraps" in other_name.mend
+    assert problem.code == "DEF003"
+    assert problem.mend is not None
+    assert "functools.wraps" in problem.mend
 
 
 def test_two_files_with_one_name_name_each_other(project: SmallProject) -> None:
@@ -240,3 +240,10 @@ def test_another_package_of_the_folders_name_is_a_warning_without_an_init_file(p
 
     assert [(problem.code, problem.is_warning) for problem in found.problems] == [("DEF102", True)]
     assert [spec.module for spec in found.functions] == ["defer.send"]
+
+
+@pytest.mark.parametrize("wrapped", ["lambda: None", "functools.partial(print)", "print(end='')", "type('A', (), {})"])
+def test_what_has_no_name_is_one_problem(project: SmallProject, wrapped: str) -> None:
+    project.write("send.py", f"import functools\nsend = defer({wrapped} or 3)\n")
+
+    assert shown(project.problem()) == ("DEF009", "src/defer/send.py:3")

@@ -1,11 +1,11 @@
-"""A bench for crons: a clock that is set by hand, a store in memory that keeps the contract, a writer that answers at once."""
+"""A bench for crons: a clock set by hand, a store in memory that keeps the contract, a writer that answers at once."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from copy import deepcopy
+from copy import copy
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar, cast
 
@@ -32,7 +32,7 @@ class MemoryStore:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        before = deepcopy(self.__dict__)
+        before = {name: copy(rows) for name, rows in self.__dict__.items()}
         try:
             yield
         except BaseException:
@@ -74,13 +74,18 @@ class InstantWriter:
         self.refusals = 0
         self.sizes: list[int] = []
         self.dies_after: int | None = None
-        """How many more pieces of work are done before the process is gone; the rest is never answered."""
+        """How many more pieces of work are answered before the process is gone."""
+        self.dies_after_commit = False
 
     def submit(self, work: Callable[[Store], T]) -> asyncio.Future[T]:
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self.sizes.append(len(getattr(work, "ticks", ())))
         if self.dies_after is not None:
             if self.dies_after == 0:
+                if self.dies_after_commit:
+                    with self.store.transaction():
+                        work(self.store)
+                    self.dies_after_commit = False
                 return future
             self.dies_after -= 1
         try:

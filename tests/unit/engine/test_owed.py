@@ -120,16 +120,14 @@ def test_a_minutely_cron_a_year_behind_is_asked_once(monkeypatch: pytest.MonkeyP
     assert len(asked) == 1
 
 
-@given(st.sampled_from(["* * * * *", "*/7 3,4 * * *", "0 0 13 * 5"]), st.integers(0, 40 * 24 * 60), st.integers(0, 59))
+@given(st.sampled_from(["* * * * *", "*/7 3,4 * * *", "0 0 22 * 5"]), st.integers(0, 3_000), st.integers(0, 59))
 def test_what_is_owed_is_the_last_of_all_ticks_between_mark_and_now(schedule: str, minutes: int, seconds: int) -> None:
     cron, mark_us = Cron.parse(schedule), NOON - minutes * MINUTE - seconds * 1_000_000
     walked = None
-    tick_us = next_tick_us(cron, mark_us if minutes < 5_000 else NOON - 5_000 * MINUTE)
+    tick_us = next_tick_us(cron, mark_us)
     while tick_us is not None and tick_us <= NOON:
         walked = tick_us
         tick_us = next_tick_us(cron, tick_us)
-    if walked is None and minutes >= 5_000:
-        return
 
     assert at_start(cron, mark_us).tick_us == walked
 

@@ -46,14 +46,21 @@ def test_a_clock_that_steps_back_does_not_reorder_calls(folder: DataFolder, monk
     first = write_entry(folder, calls(1))
     monkeypatch.setattr("defer_cli.link.inbox.time.time_ns", lambda: 1)
 
-    assert list_entries(folder) == [first, write_entry(folder, calls(1))]
+    second = write_entry(folder, calls(1))
+
+    assert list_entries(folder) == [first, second]
 
 
 def test_what_is_half_written_is_not_listed(folder: DataFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     write_entry(folder, calls(1))
     seen: list[list[str]] = []
     sync = os.fsync
-    monkeypatch.setattr("defer_cli.link.inbox.os.fsync", lambda fd: (seen.append(list_entries(folder)), sync(fd)))
+
+    def look_then_sync(descriptor: int) -> None:
+        seen.append(list_entries(folder))
+        sync(descriptor)
+
+    monkeypatch.setattr("defer_cli.link.inbox.os.fsync", look_then_sync)
     write_entry(folder, calls(1))
 
     assert len(seen[0]) == 1
