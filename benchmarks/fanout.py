@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from benchmarks.harness import Row, median, project, run_script, runner, span_seconds, spread, wait_for, wait_until_ready
+from benchmarks.harness import (
+    Row,
+    median,
+    project,
+    run_script,
+    runner,
+    span_seconds,
+    spread,
+    wait_for,
+    wait_until_ready,
+)
 from defer_cli.domain.states import State
 from defer_cli.store.sqlite.reader import open_reader
 

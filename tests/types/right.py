@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import assert_type
 
@@ -96,8 +95,6 @@ async def use() -> None:
 
     assert_type(await bare.fn(1), str)
     assert_type(bare.name, str)
-    scheduled: Callable[[], object] = weekly.fn
     assert_type(await weekly.fn(), None)
-    scheduled()
     assert_type(current_execution().attempt, int)
     assert_type(defer_enabled(), bool)

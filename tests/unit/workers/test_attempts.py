@@ -251,7 +251,8 @@ async def test_output_of_a_hundred_interleaved_attempts_is_told_apart(monkeypatc
         for step in range(5):
             print(f"{number}-{step}")
             await asyncio.sleep(0)
-        print("thread", await asyncio.to_thread(_print_in_thread, number), end="")
+        await asyncio.to_thread(print, f"in {number}")
+        print("last", end="")
 
     bench = Bench(speak)
     bench.start(*(b"[%d]" % number for number in range(1, 101)))
@@ -261,11 +262,7 @@ async def test_output_of_a_hundred_interleaved_attempts_is_told_apart(monkeypatc
 
     for seq in range(1, 101):
         spoken = [f"{seq}-{step}" for step in range(5)]
-        assert bench.pipe.lines(seq) == [("stdout", text) for text in [*spoken, f"in {seq}", "thread None"]]
-
-
-def _print_in_thread(number: int) -> None:
-    print(f"in {number}")
+        assert bench.pipe.lines(seq) == [("stdout", text) for text in [*spoken, f"in {seq}", "last"]]
 
 
 async def test_what_is_printed_shows_before_the_attempt_ends(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -123,7 +123,7 @@ def test_a_lone_surrogate_is_shown_escaped(log: AttemptLog) -> None:
 
 
 def test_the_bell_rings_when_the_first_line_waits() -> None:
-    rung = []
+    rung: list[AttemptLog] = []
     log = AttemptLog(1, 1, rung.append)
     log.write("stdout", "a\nb\n")
     log.take(is_last=False)

@@ -1,0 +1,205 @@
+"""A dispatcher between a writer that only notes and workers that are no processes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+from msgspec import Struct
+
+from defer_cli.domain.function import FunctionOptions, FunctionSpec
+from defer_cli.domain.settle import Move, Running
+from defer_cli.engine.dispatcher import Dispatcher
+from defer_cli.engine.events import Event
+from defer_cli.link.frames import Cancel, FrameError, OutcomeItem, Outcomes, Start, StartItem, encode_frame
+from defer_cli.store.contract import Claim, Limit, Store
+from defer_cli.store.writer import Writer
+from defer_cli.workers.pool import Crew, Pool
+from defer_cli.workers.process import WorkerProcess
+
+NOW = 1_767_268_800_000_000
+SLOTS = 10
+
+
+class FakeStore:
+    """Knows the marked children it was told of."""
+
+    def __init__(self) -> None:
+        self.marked: dict[str, dict[bytes, int]] = {}
+
+    def marked_children(self, parents: Sequence[str]) -> dict[str, dict[bytes, int]]:
+        return {parent: self.marked[parent] for parent in parents if parent in self.marked}
+
+
+class FakeWriter:
+    """Notes what it is asked to write; requests are answered at the next turn of the loop."""
+
+    def __init__(self) -> None:
+        self.granted = 0
+        self.moves: list[Move] = []
+        self.functions: Mapping[str, Limit] = {}
+        self.store = FakeStore()
+        self.wakes = 0
+        self.is_idle = True
+        self.failure: Exception | None = None
+
+    def grant(self, slots: int) -> None:
+        self.granted += slots
+
+    def set_functions(self, functions: Mapping[str, Limit]) -> None:
+        self.functions = functions
+
+    def settle(self, moves: Sequence[Move]) -> None:
+        self.moves += moves
+
+    def submit(self, work: Callable[[Store], Any]) -> asyncio.Future[Any]:
+        loop = asyncio.get_running_loop()
+        future = loop.create_future()
+        if self.failure is not None:
+            loop.call_soon(future.set_exception, self.failure)
+        else:
+            loop.call_soon(future.set_result, work(cast("Store", self.store)))
+        return future
+
+    def wake(self) -> None:
+        self.wakes += 1
+
+
+class FakeWorker(WorkerProcess):
+    """Keeps what it is sent; ends when it is killed."""
+
+    def __init__(self, number: int, on_exit: Callable[[WorkerProcess], None]) -> None:
+        super().__init__(number=number, on_frame=lambda worker, frame: None, on_exit=on_exit)
+        self.is_ready = True
+        self.has_joined = True
+        self.sent: list[Struct] = []
+        self.was_cancelled = asyncio.Event()
+        self.was_killed = asyncio.Event()
+
+    @property
+    def pid(self) -> int:
+        return 1_000 + self.number
+
+    def send(self, message: Struct) -> None:
+        encode_frame(message)
+        self.sent.append(message)
+        if isinstance(message, Cancel):
+            self.was_cancelled.set()
+
+    def kill(self) -> None:
+        self.was_killed.set()
+
+    def die(self, cause: str = "exited with code 1") -> None:
+        self.exit_cause = self.exit_cause or cause
+        self._on_exit(self)
+
+    @property
+    def started(self) -> list[StartItem]:
+        return [item for frame in self.sent if isinstance(frame, Start) for item in frame.items]
+
+    @property
+    def cancelled(self) -> list[int]:
+        return [item.seq for frame in self.sent if isinstance(frame, Cancel) for item in frame.items]
+
+
+class FakePool:
+    """One crew of fake workers."""
+
+    def __init__(self, specs: Sequence[FunctionSpec]) -> None:
+        self.crew = Crew(specs, project=Path("/p"), folder=Path("/p/defer"))
+        self.left: list[WorkerProcess] = []
+
+    @property
+    def specs(self) -> dict[str, FunctionSpec]:
+        return self.crew.specs
+
+    def route(self, function: str) -> Crew | None:
+        return self.crew if function in self.crew.specs else None
+
+    def leave_if_done(self, worker: WorkerProcess) -> None:
+        if not worker.assigned:
+            self.left.append(worker)
+
+
+class FakeListener:
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+        self.moves: list[Move] = []
+
+    def settled(self, moves: Sequence[Move]) -> None:
+        self.moves += moves
+
+    def tell(self, event: Event) -> None:
+        self.events.append(event)
+
+
+def spec(name: str = "compute", **options: Any) -> FunctionSpec:
+    return FunctionSpec(
+        name=name,
+        kind="function",
+        module=f"defer.{name}",
+        file=f"defer/{name}.py",
+        line=1,
+        options=FunctionOptions(**options),
+    )
+
+
+def running(seq: int = 1, *, function: str = "compute", attempt: int = 1, **fields: Any) -> Running:
+    fields = {"charged": 0, "scheduled_us": NOW, "started_us": NOW} | fields
+    return Running(seq, f"id{seq}", function, attempt, **fields)
+
+
+class Stage:
+    """The dispatcher and what stands around it."""
+
+    def __init__(self, *specs: FunctionSpec, workers: int = 2) -> None:
+        self.writer = FakeWriter()
+        self.pool = FakePool(specs or [spec()])
+        self.listener = FakeListener()
+        self.now_us = NOW
+        self.dispatcher = Dispatcher(slots=SLOTS, listener=self.listener, clock=lambda: self.now_us)
+        self.dispatcher.attach(cast("Writer", self.writer), cast("Pool", self.pool))
+        for _ in range(workers):
+            self.join()
+
+    @property
+    def workers(self) -> list[FakeWorker]:
+        return cast("list[FakeWorker]", self.pool.crew.workers)
+
+    def join(self) -> FakeWorker:
+        worker = FakeWorker(len(self.workers) + 1, self._exited)
+        self.pool.crew.workers.append(worker)
+        self.dispatcher.worker_ready(worker)
+        return worker
+
+    def _exited(self, worker: WorkerProcess) -> None:
+        if worker in self.pool.crew.workers:
+            self.pool.crew.workers.remove(worker)
+        self.dispatcher.worker_died(worker)
+
+    def claim(self, *started: Running) -> None:
+        self.writer.granted -= len(started)
+        self.dispatcher.claimed(Claim(list(started), []))
+
+    def report(self, worker: WorkerProcess, *items: OutcomeItem) -> None:
+        self.dispatcher.take(worker, Outcomes(list(items)))
+
+    def commit(self, *, applied: bool = True) -> list[Move]:
+        """Say that what was settled so far is on disk."""
+        moves, self.writer.moves = self.writer.moves, []
+        self.dispatcher.applied(moves, [applied] * len(moves))
+        return moves
+
+    def moves(self) -> list[tuple[str, str]]:
+        """Return (id, name) of the moves that wait to be written."""
+        return [(move.id, move.name) for move in self.writer.moves]
+
+
+def returned(seq: int = 1, *, attempt: int = 1, result: bytes | None = b"1") -> OutcomeItem:
+    return OutcomeItem(seq, attempt, result)
+
+
+def raised(seq: int = 1, *, attempt: int = 1, is_retryable: bool = True) -> OutcomeItem:
+    return OutcomeItem(seq, attempt, None, FrameError("ValueError", "no", "", "defer/compute.py:3", is_retryable))
