@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from defer_cli import __version__
 from defer_cli.discovery.discover import Discovery, discover
+from defer_cli.discovery.environment import function_environment
 from defer_cli.domain.enqueue import Enqueue
 from defer_cli.domain.errors import StoreError
 from defer_cli.domain.execution import to_microseconds
@@ -42,9 +43,6 @@ from defer_cli.store.writer import Writer
 from defer_cli.workers.pool import Pool
 from defer_cli.workers.process import WorkerProcess
 
-SECRETS = ("DEFER_TOKEN", "DEFER_TOKEN_FILE", "DEFER_DATABASE_URL", "DEFER_SLACK_WEBHOOK_URL")
-"""Never in a worker's environment: user code must not be able to leak them."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
@@ -54,11 +52,11 @@ class Plan:
     folder: Path
     data: DataFolder
     settings: Settings
-    environment: Mapping[str, str]
-    """For the functions: the real environment over what ``.env`` says."""
     is_dev: bool = False
     is_burst: bool = False
     triggers: tuple[str, ...] = ()
+    found: Discovery | None = None
+    """What discovery found, when whoever made the plan has asked already."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +78,9 @@ class RunnerListener(Listener, Protocol):
 
     def ready(self, banner: Banner) -> None:
         """It is up."""
+
+    def functions(self, functions: Mapping[str, FunctionSpec]) -> None:
+        """These are loaded from now on."""
 
     def problems(self, problems: Sequence[Problem]) -> None:
         """The folder's rule is broken, or something in it is worth a warning."""
@@ -108,7 +109,7 @@ class Runner:
         plan = self._plan
         plan.data.create()
         with ExitStack() as stack:
-            discovering = asyncio.ensure_future(asyncio.to_thread(discover, plan.project, plan.folder))
+            discovering = asyncio.ensure_future(self._discover())
             if not plan.is_dev:
                 found = await discovering
                 self._listener.problems(found.problems)
@@ -120,6 +121,10 @@ class Runner:
             await self._start(discovering)
             await self._live()
             return await self._end()
+
+    async def _discover(self) -> Discovery:
+        plan = self._plan
+        return await asyncio.to_thread(discover, plan.project, plan.folder) if plan.found is None else plan.found
 
     # Building.
 
@@ -155,7 +160,8 @@ class Runner:
             size=settings.workers,
             project=plan.project,
             folder=plan.folder,
-            environment=worker_environment(plan.environment, plan.data),
+            environment=function_environment(plan.project, os.environ)
+            | {"DEFER_DATA": plan.data.path, "PYTHONUNBUFFERED": "1"},
             on_frame=self._worker_frame,
             on_ready=self._dispatcher.worker_ready,
             on_retire=self._dispatcher.worker_retired,
@@ -211,6 +217,7 @@ class Runner:
     async def _exchanged(self, functions: Mapping[str, FunctionSpec]) -> None:
         """The workers run these functions from now on."""
         self._functions = dict(functions)
+        self._listener.functions(functions)
         self._dispatcher.set_functions(functions)
         if not self._plan.is_burst:
             await self._crons.set_functions(list(functions.values()))
@@ -313,9 +320,3 @@ class Runner:
                 loop.remove_signal_handler(number)
 
         return forget
-
-
-def worker_environment(environment: Mapping[str, str], data: DataFolder) -> dict[str, str]:
-    """Return the environment of workers: the functions' own, without secrets, with the data folder."""
-    kept = {name: value for name, value in environment.items() if name not in SECRETS}
-    return kept | {"DEFER_DATA": data.path, "PYTHONUNBUFFERED": "1"}

@@ -83,11 +83,16 @@ def fit_arguments(spec: FunctionSpec, args: Sequence[object]) -> bytes:
     takes_more = any(p.kind == "var_positional" for p in spec.parameters)
     shape = ", ".join(p.name for p in spec.parameters) or "no arguments"
     if len(args) < required or (len(args) > len(positional) and not takes_more):
-        raise ArgumentError(
-            f"{spec.name}() got {len(args)} arguments and takes {shape}", mend=f"give {required} to {len(positional)}"
-        )
+        amount = _amount(required, None if takes_more else len(positional))
+        raise ArgumentError(f"{spec.name}() got {len(args)} arguments and takes {shape}", mend=f"give {amount}")
     if keywords:
         raise ArgumentError(
             f"{spec.name}() needs keyword arguments ({', '.join(keywords)})", mend="call it from Python"
         )
     return encode_arguments(args, {})[0]
+
+
+def _amount(least: int, most: int | None) -> str:
+    if most is None:
+        return f"at least {least}"
+    return str(least) if least == most else f"{least} to {most}"

@@ -1,9 +1,8 @@
-"""What a command works on: the project, its folders, its settings, the environment of its functions."""
+"""What a command works on: the project, its folders, its settings."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import gettempdir
@@ -21,31 +20,26 @@ class Place:
     folder: Path
     data: DataFolder
     settings: Settings
-    environment: Mapping[str, str]
-    """For the functions: the real environment over what ``.env`` says."""
 
 
 def find_place(project: str | None, directory: str | None, data: str | None, **flags: object) -> Place:
     """Return what the command works on; raise ``SettingError`` when there is no project or a setting is wrong."""
     root = project_root(given=project)
-    variables = dotenv(root)
     settings = resolve_settings(
         flags={**flags, "directory": directory, "data": data},
         environ=os.environ,
-        dotenv=variables,
+        dotenv=dotenv(root),
         pyproject=tool_table(root),
         cores=len(os.sched_getaffinity(0)),
     )
     folder = functions_folder(root, given=directory)
     if not os.path.isdir(folder):
         raise SettingError("there is no folder of functions", where=folder, mend="run `defer init`, or make it")
-    kept = {name: value for name, value in variables.items() if value is not None}
     return Place(
         project=Path(root),
         folder=Path(folder),
         data=data_folder(root, given=data),
         settings=settings,
-        environment={**kept, **os.environ},
     )
 
 

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from defer_cli.cli.failures import INVALID, UsageError, show_problems, show_warning
+from defer_cli.cli.failures import INVALID, UsageError, show_warning
 from defer_cli.cli.options import Data, Directory, Grace, Project, Slots, Workers
 
 if TYPE_CHECKING:
     from defer_cli.cli.place import Place
+    from defer_cli.discovery.discover import Discovery
 
 Host = Annotated[
     str | None, typer.Option("--host", metavar="HOST", help="Checked and kept for the API; this version serves none.")
@@ -66,18 +67,17 @@ def run(
         log_format=log_format,
     )
     triggers = tuple(trigger or ())
-    if triggers and not _are_crons(triggers, place):
-        return INVALID
+    found = _find_crons(triggers, place) if triggers else None
     _warn_of_deploys(place)
     log = RecordLog(sys.stdout, place.settings.log_format)
-    code = run_in(place, log, is_burst=burst, triggers=triggers)
+    code = run_in(place, log, is_burst=burst, triggers=triggers, found=found)
     if code != INVALID:
         log.write("info", "runner stopped", {"exit": code})
     return code
 
 
-def _are_crons(names: tuple[str, ...], place: Place) -> bool:
-    """Return whether all of ``names`` can be triggered; False when the folder's problems hide it.
+def _find_crons(names: tuple[str, ...], place: Place) -> Discovery:
+    """Return what discovery found, once all of ``names`` are known to be crons or the folder's rule is broken.
 
     Raises ``NotFound`` for a name that is none, ``UsageError`` for one that is no cron.
     """
@@ -85,16 +85,13 @@ def _are_crons(names: tuple[str, ...], place: Place) -> bool:
     from defer_cli.discovery.discover import discover
 
     found = discover(place.project, place.folder)
-    if found.has_breach:
-        show_problems(found.problems)
-        return False
     functions = {spec.name: spec for spec in found.functions}
-    for name in names:
+    for name in () if found.has_breach else names:
         if find_function(name, functions).kind != "cron":
             raise UsageError(
                 f"{name} is no cron", where="--trigger", mend=f"enqueue it with its arguments: `defer trigger {name} …`"
             )
-    return True
+    return found
 
 
 def _warn_of_deploys(place: Place) -> None:

@@ -12,6 +12,7 @@ from defer_cli.engine.events import Note
 
 if TYPE_CHECKING:
     from defer_cli.cli.place import Place
+    from defer_cli.discovery.discover import Discovery
 
 
 def run_in(
@@ -21,6 +22,7 @@ def run_in(
     is_dev: bool = False,
     is_burst: bool = False,
     triggers: tuple[str, ...] = (),
+    found: Discovery | None = None,
 ) -> int:
     """Run until told to stop, or until a burst is done; return the exit code. Raises ``StoreError``."""
     make_data_folder(place.data)
@@ -29,10 +31,10 @@ def run_in(
         folder=place.folder,
         data=place.data,
         settings=place.settings,
-        environment=place.environment,
         is_dev=is_dev,
         is_burst=is_burst,
         triggers=triggers,
+        found=found,
     )
     handler = _Warnings(listener)
     logging.getLogger().addHandler(handler)

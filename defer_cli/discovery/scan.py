@@ -30,12 +30,6 @@ def scan(project: Path, folder: Path) -> Scan:
     return Scan(files=tuple(files), problems=tuple(walk.problems))
 
 
-def is_ignored(path: Path, *, folder: Path) -> bool:
-    """Return whether a file under ``folder`` is none of the functions: a test, a hidden file, no Python."""
-    *parents, name = path.relative_to(folder).parts
-    return not name.endswith(".py") or _matches(name, _IGNORED_FILES) or any(map(_is_ignored_folder, parents))
-
-
 def relative_to(project: Path, path: str | os.PathLike[str]) -> str:
     """Return ``path`` as it is shown: relative to the project with ``/``, absolute when it is elsewhere."""
     inside = os.path.relpath(path, project)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from defer_cli.discovery.scan import is_ignored, scan
+from defer_cli.discovery.scan import scan
 from tests.unit.discovery.projects import SmallProject
 
 
@@ -36,10 +36,9 @@ def codes(project: SmallProject) -> list[tuple[str, str]]:
     ],
 )
 def test_what_is_no_function_file_is_ignored(project: SmallProject, name: str) -> None:
-    path = project.write(name, "")
+    project.write(name, "")
 
     assert names(project) == []
-    assert is_ignored(path, folder=project.folder)
 
 
 def test_sub_folders_are_searched(project: SmallProject) -> None:

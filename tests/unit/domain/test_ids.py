@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from defer_cli.domain.ids import call_hash, child_id, encode_id, is_id, keyed_id, random_id
+from defer_cli.domain.ids import call_hash, child_id, encode_id, is_id, keyed_id, random_id, tick_id
 
 PARENT = "01kb8p3v9nw5t2q7r4x6y0z1ac"
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
@@ -103,3 +103,21 @@ def test_a_child_begins_like_its_parent(call: bytes, marked: int) -> None:
 
     assert is_id(child)
     assert child[:9] == PARENT[:9]
+
+
+def test_a_tick_names_one_execution_of_its_function() -> None:
+    assert tick_id("brief", 1_795_420_800_000_000) == tick_id("brief", 1_795_420_800_000_000)
+    assert is_id(tick_id("brief", 1_795_420_800_000_000))
+
+
+@pytest.mark.parametrize(("function", "tick_us"), [("other", 60_000_000), ("brief", 120_000_000), ("brief6", 0)])
+def test_another_tick_has_another_id(function: str, tick_us: int) -> None:
+    assert tick_id(function, tick_us) != tick_id("brief", 60_000_000)
+
+
+@given(st.integers(0, 2**40), st.integers(1, 2**40))
+def test_a_later_tick_has_a_later_id(minutes: int, more: int) -> None:
+    limit = 253_402_300_799 // 60
+    tick, later = minutes % limit, min(minutes % limit + more, limit)
+
+    assert tick_id("a", tick * 60_000_000) < tick_id("b", later * 60_000_000)
