@@ -14,36 +14,17 @@ from typing import Any
 import pytest
 
 from defer_cli.client import delivery, process
-from defer_cli.client.calls import Call, make_call, make_result_call
+from defer_cli.client.calls import Call
 from defer_cli.client.routes import never_wait_here
-from defer_cli.domain.enqueue import Refused, Stored
-from defer_cli.domain.errors import ArgumentError, CallRefused, ExecutionFailed, NoRunner, StoreError, Unconfirmed
+from defer_cli.domain.enqueue import Stored
+from defer_cli.domain.errors import ArgumentError, CallRefused, StoreError, Unconfirmed
 from defer_cli.domain.states import State
-from defer_cli.link.frames import Ended, Enqueued, Enqueues, Failure, Wait
+from defer_cli.link.frames import Enqueued, Enqueues, Failure
 from defer_cli.link.inbox import list_entries, read_entry
 from defer_cli.link.project import DataFolder
+from tests.unit.client.calling import call, in_thread, refuse
 from tests.unit.client.conftest import Function
 from tests.unit.client.fake_runner import DEADLINE_SECONDS, FakeRunner, store
-
-
-def call(fn: Function, *args: Any) -> Call:
-    return make_call(fn, args, {})
-
-
-def refuse(frame: Any) -> Any:
-    if isinstance(frame, Enqueues):
-        return Enqueued(frame.number, 1, [Refused(one.id, "the key is taken", "use another") for one in frame.calls])
-    return store(frame)
-
-
-def in_thread(work: Any) -> Any:
-    """Return what ``work`` came to on a thread of its own."""
-    found: list[Any] = []
-    thread = threading.Thread(target=lambda: found.append(work()), daemon=True)
-    thread.start()
-    thread.join(DEADLINE_SECONDS)
-    assert found, "it did not end"
-    return found[0]
 
 
 async def test_calls_that_nobody_awaits_are_sent_while_the_loop_is_busy(compute: Function, runner: FakeRunner) -> None:
@@ -320,80 +301,6 @@ def test_while_the_interpreter_closes_and_no_runner_lives_the_inbox_takes_calls(
 
     (name,) = list_entries(folder)
     assert read_entry(folder, name)[0].id == handle.id
-
-
-async def test_a_result_call_gives_what_the_function_returned(compute: Function, runner: FakeRunner) -> None:
-    """Rule 12."""
-    assert await make_result_call(compute, (1,), {}) == 42
-
-
-async def test_two_result_calls_are_enqueued_before_either_is_awaited(compute: Function, runner: FakeRunner) -> None:
-    """Rule 12."""
-    first, second = make_result_call(compute, (1,), {}), make_result_call(compute, (2,), {})
-    runner.until(lambda seen: len(seen.calls) == 2)
-
-    assert [await first, await second] == [42, 42]
-
-
-async def test_cancelling_the_wait_for_a_result_does_not_cancel_the_child(
-    compute: Function, runner: FakeRunner
-) -> None:
-    """Rule 12."""
-    runner.answer = lambda frame: None if isinstance(frame, Wait) else store(frame)
-    handle = make_result_call(compute, (1,), {})
-    waiting = asyncio.ensure_future(handle)
-    await asyncio.to_thread(runner.until, lambda seen: any(isinstance(frame, Wait) for frame in seen.frames))
-    waiting.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await waiting
-    wait = next(frame for frame in runner.frames if isinstance(frame, Wait))
-    runner.reply(Ended(wait.number, wait.id, "succeed", b"7"))
-
-    assert await handle == 7
-
-
-async def test_a_failed_child_raises_with_its_error_and_traceback(compute: Function, runner: FakeRunner) -> None:
-    """Rule 12."""
-    error = b'{"code":"ER0003","type":"KeyError","message":"\'x\'","traceback":"Traceback ...","location":"a.py:3"}'
-    runner.answer = lambda frame: (
-        Ended(frame.number, frame.id, "failed", None, error) if isinstance(frame, Wait) else store(frame)
-    )
-
-    with pytest.raises(ExecutionFailed, match="a.py:3: compute, id .*, failed: KeyError: 'x'") as raised:
-        await make_result_call(compute, (1,), {})
-    assert raised.value.remote_traceback == "Traceback ..."
-
-
-@pytest.mark.parametrize("state", ["cancelled", "aborted", "discarded"])
-async def test_a_child_that_ended_otherwise_raises_too(compute: Function, runner: FakeRunner, state: str) -> None:
-    """Rule 12."""
-    runner.answer = lambda frame: Ended(frame.number, frame.id, state) if isinstance(frame, Wait) else store(frame)
-
-    with pytest.raises(ExecutionFailed, match=f"was {state}") as raised:
-        await make_result_call(compute, (1,), {})
-    assert raised.value.state == state
-
-
-def test_a_result_call_has_a_blocking_form(compute: Function, runner: FakeRunner) -> None:
-    """Rule 12."""
-    assert make_result_call(compute, (1,), {}).wait() == 42
-
-
-def test_the_blocking_form_gives_up_after_its_timeout(compute: Function, runner: FakeRunner) -> None:
-    """Rule 12."""
-    runner.answer = lambda frame: None if isinstance(frame, Wait) else store(frame)
-
-    with pytest.raises(TimeoutError, match="has not ended within 0 s"):
-        make_result_call(compute, (1,), {}).wait(timeout=0)
-
-
-async def test_a_result_cannot_be_awaited_without_a_runner_but_its_call_is_stored(
-    compute: Function, folder: DataFolder
-) -> None:
-    """Rule 12."""
-    with pytest.raises(NoRunner, match="which is stored"):
-        await make_result_call(compute, (1,), {})
-    assert len(list_entries(folder)) == 1
 
 
 async def test_a_key_that_is_held_gives_the_execution_it_made(compute: Function, runner: FakeRunner) -> None:

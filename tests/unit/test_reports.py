@@ -1,0 +1,123 @@
+"""Questions about the store, answered as plain data."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from defer_cli.domain.errors import DeferError, ExecutionNotFound
+from defer_cli.domain.log_chunk import LogChunk
+from defer_cli.reports import QUESTIONS, Reports
+from defer_cli.store.contract import Reader, Store
+from defer_cli.store.sqlite import open_reader, open_store
+from tests.store.harness import apply, call, enqueue, fail, insert, start, succeed
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    store = open_store(tmp_path / "defer.db")
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def reports(store: Store, tmp_path: Path) -> Iterator[Reports]:
+    reports = Reports(lambda: open_reader(tmp_path / "defer.db"))
+    yield reports
+    reports.close()
+
+
+async def ask(reports: Reports, name: str, **parameters: Any) -> Any:
+    """Return an answer as it arrives at the other end of a socket."""
+    return msgspec.msgpack.decode(msgspec.msgpack.encode(await reports.ask(name, parameters)))
+
+
+async def test_an_execution_is_told_as_plain_data(reports: Reports, store: Store) -> None:
+    enqueue(store, id="x", metadata={"k": "v"})
+    told = await ask(reports, "execution", id="x")
+
+    assert (told["id"], told["function"], told["state"], told["metadata"]) == ("x", "compute", "created", {"k": "v"})
+
+
+async def test_an_id_that_is_not_there_is_said_so(reports: Reports) -> None:
+    with pytest.raises(ExecutionNotFound, match="no execution has the id 'x'"):
+        await ask(reports, "execution", id="x")
+
+
+async def test_a_question_that_does_not_exist_is_said_so(reports: Reports) -> None:
+    with pytest.raises(DeferError, match="no question 'weather'"):
+        await ask(reports, "weather")
+
+
+async def test_an_ending_holds_the_result(reports: Reports, store: Store) -> None:
+    enqueue(store, id="x")
+    apply(store, *(succeed(running, result=b'"r"') for running in start(store)))
+    told = await ask(reports, "ending", id="x")
+
+    assert (told["state"], told["result"], told["error"]) == ("succeed", '"r"', None)
+
+
+async def test_an_ending_holds_the_error(reports: Reports, store: Store) -> None:
+    enqueue(store, id="x")
+    apply(store, *(fail(running) for running in start(store)))
+    told = await ask(reports, "ending", id="x")
+
+    assert told["state"] == "failed"
+    assert msgspec.json.decode(told["error"])["type"] == "ValueError"
+
+
+async def test_children_are_counted_by_state(reports: Reports, store: Store) -> None:
+    insert(store, call(parent="p"), call(parent="p"), call(parent="q"))
+
+    assert await ask(reports, "children", id="p") == {"created": 2}
+
+
+async def test_a_log_is_told_line_by_line(reports: Reports, store: Store) -> None:
+    enqueue(store, id="x")
+    (running,) = start(store)
+    lines = msgspec.msgpack.encode([(1, "stdout", "a"), (2, "stderr", "b")])
+    with store.transaction():
+        store.append_logs([LogChunk(running.seq, 1, 0, lines)])
+
+    assert await ask(reports, "log", id="x") == [[1, 1, "stdout", "a"], [1, 2, "stderr", "b"]]
+
+
+async def test_the_last_execution_of_each_function_is_told(reports: Reports, store: Store) -> None:
+    enqueue(store, "a", id="old")
+    enqueue(store, "a", id="new")
+    enqueue(store, "b", id="other")
+    told = await ask(reports, "last_executions")
+
+    assert {name: execution["id"] for name, execution in told.items()} == {"a": "new", "b": "other"}
+
+
+async def test_questions_are_read_off_the_loop(reports: Reports) -> None:
+    reading_in: list[threading.Thread] = []
+
+    def note(reader: Reader) -> None:
+        reading_in.append(threading.current_thread())
+
+    await reports.read(note)
+
+    assert reading_in != [threading.main_thread()]
+
+
+async def test_a_question_that_fails_does_not_spoil_the_next(reports: Reports, store: Store) -> None:
+    enqueue(store, id="x")
+    with pytest.raises(TypeError):
+        await ask(reports, "execution", wrong="x")
+
+    assert (await ask(reports, "execution", id="x"))["id"] == "x"
+
+
+def test_reports_that_never_read_are_closed(tmp_path: Path) -> None:
+    Reports(lambda: open_reader(tmp_path / "defer.db")).close()
+
+
+def test_each_question_says_what_it_answers() -> None:
+    assert all(question.__doc__ for question in QUESTIONS.values())
