@@ -81,10 +81,11 @@ def fit_arguments(spec: FunctionSpec, args: Sequence[object]) -> bytes:
     required = sum(not p.has_default for p in positional)
     keywords = [p.name for p in spec.parameters if p.kind == "keyword_only" and not p.has_default]
     takes_more = any(p.kind == "var_positional" for p in spec.parameters)
-    shape = ", ".join(p.name for p in spec.parameters) or "no arguments"
+    shape = ", ".join(p.name for p in spec.parameters) or "none"
     if len(args) < required or (len(args) > len(positional) and not takes_more):
         amount = _amount(required, None if takes_more else len(positional))
-        raise ArgumentError(f"{spec.name}() got {len(args)} arguments and takes {shape}", mend=f"give {amount}")
+        given = "1 argument" if len(args) == 1 else f"{len(args)} arguments"
+        raise ArgumentError(f"{spec.name}() got {given} and takes {shape}", mend=f"give {amount}")
     if keywords:
         raise ArgumentError(
             f"{spec.name}() needs keyword arguments ({', '.join(keywords)})", mend="call it from Python"
@@ -95,4 +96,4 @@ def fit_arguments(spec: FunctionSpec, args: Sequence[object]) -> bytes:
 def _amount(least: int, most: int | None) -> str:
     if most is None:
         return f"at least {least}"
-    return str(least) if least == most else f"{least} to {most}"
+    return str(least or "none") if least == most else f"{least} to {most}"

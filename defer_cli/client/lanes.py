@@ -107,7 +107,9 @@ def _connected(folder: DataFolder) -> Connection | None:
             return None
         try:
             connection = _connections[folder.path] = Connection(end)
-        except RuntimeError as error:  # the interpreter closes: no new thread
+        except BaseException as error:
             end.close()
-            raise DeferError(f"the runner cannot be reached any more: {error}") from None
+            if isinstance(error, RuntimeError):  # the interpreter closes: no new thread
+                raise DeferError(f"the runner cannot be reached any more: {error}") from None
+            raise
     return connection

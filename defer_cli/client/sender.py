@@ -56,7 +56,7 @@ class Sender:
     def is_full(self) -> bool:
         """Whether the next call has to wait for room."""
         return (
-            len(self._queue) > MOST_UNANSWERED - MOST_IN_FLIGHT * MOST_IN_BATCH
+            len(self._queue) >= MOST_UNANSWERED - MOST_IN_FLIGHT * MOST_IN_BATCH
             and self.unanswered() >= MOST_UNANSWERED
             and may_wait_here()
         )

@@ -232,13 +232,15 @@ class Writer:
 
     def _hand_over(self, turn: _Turn) -> None:
         assert self._loop is not None
-        if turn.has_news:
-            self._handed_over += 1
-            try:
-                self._loop.call_soon_threadsafe(self._deliver, turn)
-            except RuntimeError:  # the loop has closed: nobody is left to be told
-                _log.debug("the loop closed before the writer's last answer")
-        self._busy = False
+        has_news = turn.has_news
+        self._handed_over += has_news
+        self._busy = False  # last but for the answer: who gets it finds an idle writer
+        if not has_news:
+            return
+        try:
+            self._loop.call_soon_threadsafe(self._deliver, turn)
+        except RuntimeError:  # the loop has closed: nobody is left to be told
+            _log.debug("the loop closed before the writer's last answer")
 
     # The loop.
 

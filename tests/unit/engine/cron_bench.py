@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import copy
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TypeVar, cast
 
 from defer_cli.domain.enqueue import Enqueue, Stored
@@ -167,9 +167,6 @@ class Bench:
             self.now_us = max(due_us, self.now_us)
             await self.crons.fire_due()
         await self.wake_at(end)
-
-    async def forward(self, **span: float) -> None:
-        await self.wake_at((to_moment(self.now_us) + timedelta(**span)).replace(tzinfo=None).isoformat())
 
     def ticks(self, function: str = "brief") -> list[str]:
         """Return the ticks that made an execution, in the order in which they did."""

@@ -82,7 +82,7 @@ class Desk:
         self.fatal: list[BaseException] = []
         self._told = asyncio.Event()
         self.writer = Writer(
-            self.store,  # type: ignore[arg-type]  # it passes on what it does not have
+            self.store,
             runner="a",
             on_claim=self._on_claim,
             on_applied=self._on_applied,
@@ -327,10 +327,9 @@ async def test_an_outcome_survives_a_store_that_refuses_for_a_while(desk: Desk) 
 
 
 async def test_a_failure_of_the_store_is_told_to_everybody_in_the_commit(desk: Desk) -> None:
-    desk.store.failure = ValueError("odd")
     with desk.shut():
-        pass
-    promises = [desk.promise(call()) for _ in range(3)]
+        promises = [desk.promise(call()) for _ in range(3)]
+        desk.store.failure = ValueError("odd")
     told = await asyncio.gather(*promises, return_exceptions=True)
     desk.store.failure = None
 
