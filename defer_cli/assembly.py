@@ -86,6 +86,8 @@ class RunnerListener(Listener, Protocol):
         """The folder's rule is broken, or something in it is worth a warning."""
 
 
+_REST_SECONDS = 30.0
+"""The alarm is told when something is due earlier, so it need not look more often."""
 EXIT_OK, EXIT_FAILED, EXIT_PROBLEMS, EXIT_STORE = 0, 1, 3, 5
 
 
@@ -195,16 +197,16 @@ class Runner:
             )
         point_to(str(plan.project), plan.data)
         await self._inbox.run()
+        self._add_alarms()
         await self._reload.begin(found)
         for name in plan.triggers:
             await self._trigger(name)
-        self._add_alarms()
         self._alarm.start()
         self._listener.ready(self._banner(found))
 
     def _add_alarms(self) -> None:
         dispatcher, alarm = self._dispatcher, self._alarm
-        alarm.add("due", dispatcher.next_wake_us, dispatcher.wake)
+        alarm.add("due", dispatcher.next_wake_us, dispatcher.wake, at_most_seconds=_REST_SECONDS)
         dispatcher.on_next_due = lambda: alarm.hurry("due")
         alarm.add("upkeep", lambda: None, self._once_a_second)
         if not self._plan.is_burst:
@@ -220,7 +222,8 @@ class Runner:
         self._listener.functions(functions)
         self._dispatcher.set_functions(functions)
         if not self._plan.is_burst:
-            await self._crons.set_functions(list(functions.values()))
+            await self._crons.set_functions(functions.values())
+            self._alarm.hurry("crons")
 
     async def _trigger(self, name: str) -> None:
         now = self._store.now()

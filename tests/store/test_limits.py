@@ -182,3 +182,21 @@ def test_after_the_limit_was_held_the_next_call_starts(store: Store) -> None:
     id = enqueue(store)
 
     assert ids(start(store, limits(compute=CANCEL_AT_1))) == [id]
+
+
+def test_a_raised_limit_starts_the_interrupted_ones_that_the_action_left_waiting(store: Store) -> None:
+    insert(store, call(), call())
+    first, _ = start(store, limits(compute=2))
+    apply(store, interrupt(first))
+    claim(store, limits(compute=CANCEL_AT_1))
+
+    assert ids(start(store, limits(compute=Limit(2, "cancel")))) == [first.id]
+
+
+def test_what_is_started_in_several_looks_is_told_in_order(store: Store, clock: Clock) -> None:
+    insert(store, call("a", discard_us=NOON + SECOND))
+    wanted = [call("a"), call("b")]
+    insert(store, *wanted)
+    clock.forward(1)
+
+    assert ids(start(store, limits("b", a=1), limit=2)) == ids(wanted)

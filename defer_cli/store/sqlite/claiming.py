@@ -147,7 +147,7 @@ def due_after(session: Session, function: str, last: tuple[int, int], size: int)
 def _start(session: Session, picked: list[int], runner: str, now: int, result: Claim) -> None:
     rows = session.execute(statements.CLAIM_READ, (as_list(picked),)).fetchall()
     started: list[Running] = []
-    moves = []
+    seqs: list[int] = []
     expired: list[tuple[int, str, str]] = []
     started_of: dict[str, int] = {}
     for row in rows:
@@ -155,7 +155,7 @@ def _start(session: Session, picked: list[int], runner: str, now: int, result: C
         if discard is not None and attempt == 0 and discard <= now:
             expired.append((seq, id, function))
             continue
-        moves.append((now, now, runner, seq, attempt))
+        seqs.append(seq)
         started_of[function] = started_of.get(function, 0) + 1
         started.append(
             Running(
@@ -174,7 +174,7 @@ def _start(session: Session, picked: list[int], runner: str, now: int, result: C
                 now,
             )
         )
-    if moves and session.executemany(statements.CLAIM, moves).rowcount != len(moves):
+    if seqs and session.execute(statements.CLAIM, (now, now, runner, as_list(seqs))).rowcount != len(seqs):
         raise StoreError("the queue and its index disagree", mend="run `defer doctor`", is_fatal=True)
     result.started += started
     for function, count in started_of.items():

@@ -43,7 +43,7 @@ LEFT JOIN payloads AS p ON p.seq = e.seq
 """
 CLAIM = """
 UPDATE executions SET state = 'started', attempt = attempt + 1, started_us = ?, updated_us = ?, runner = ?
-WHERE seq = ? AND attempt = ? AND state = 'created'
+WHERE seq IN (SELECT value FROM json_each(?)) AND +state = 'created'
 """
 CLAIM_NEVER_STARTED = """
 SELECT scheduled_us, seq, id FROM executions
