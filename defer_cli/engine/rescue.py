@@ -31,6 +31,7 @@ class WorkerList:
         """Note the workers alive now, each with its start time: a pid alone may be given to another process."""
         lines = [f"{pid} {started}\n" for pid in pids if (started := _started(pid)) is not None]
         temporary = self._path.with_suffix(".new")
+        temporary.touch(mode=0o600)
         temporary.write_text("".join(lines))
         temporary.replace(self._path)
 

@@ -7,9 +7,6 @@ from defer_cli.domain.states import State
 from defer_cli.store.sqlite import statements
 from defer_cli.store.sqlite.session import Session, as_list
 
-_LOSSES_OF_SUSPECTS = 2
-"""From this death in a row on it may be the execution itself that ends its runners."""
-
 
 def take_back(session: Session, *, limit: int) -> list[Running]:
     """Make what a dead runner left started created again, aborting aborted."""
@@ -20,15 +17,14 @@ def take_back(session: Session, *, limit: int) -> list[Running]:
         return []
     rows = session.execute(statements.TAKE_BACK_LEFT, (left,)).fetchall()
     ended: list[Running] = []
-    for seq, id, function, state, attempt, charged, scheduled, was_suspect, losses, parent, started in rows:
+    for seq, id, function, state, attempt, charged, scheduled, is_suspect, losses, parent, started in rows:
         is_aborting = state == "aborting"
-        is_suspect = was_suspect == 1 or losses + 1 >= _LOSSES_OF_SUSPECTS
         if is_aborting:
             session.execute(statements.APPLY_ABORTED, (now, now, seq, attempt))
             counters.move(function, "aborting", "aborted")
         else:
             losses += 1
-            session.execute(statements.TAKE_BACK, (now, is_suspect, seq, attempt))
+            session.execute(statements.TAKE_BACK, (now, seq, attempt))
             session.execute(statements.APPLY_ATTEMPT, (seq, attempt, started, now, "loss", None))
             counters.move(function, "started", "created")
             session.heads.offer(function, scheduled, seq)
@@ -41,7 +37,7 @@ def take_back(session: Session, *, limit: int) -> list[Running]:
                 attempt,
                 charged,
                 scheduled,
-                is_suspect=is_suspect,
+                is_suspect=is_suspect == 1,
                 losses=losses,
                 is_aborting=is_aborting,
                 parent=parent,

@@ -115,7 +115,7 @@ SELECT seq, id, function, state, attempt, charged, scheduled_us, is_suspect, los
 FROM executions WHERE state IN ('started', 'aborting') ORDER BY seq DESC LIMIT ?
 """
 TAKE_BACK = """
-UPDATE executions SET state = 'created', started_us = NULL, updated_us = ?, losses = losses + 1, is_suspect = ?
+UPDATE executions SET state = 'created', started_us = NULL, updated_us = ?, losses = losses + 1
 WHERE seq = ? AND attempt = ? AND state = 'started'
 """
 STEP_BACK_AHEAD = """
