@@ -15,6 +15,11 @@ from defer_cli.link.sockets import is_answered
 class Lane(ABC):
     """Where the calls of a function go; calls of one lane share batches."""
 
+    @property
+    @abstractmethod
+    def is_open(self) -> bool:
+        """Whether ``open`` answers at once."""
+
     @abstractmethod
     def open(self) -> Route | None:
         """Return the way to a living runner, None when there is none; only the sender asks.
@@ -31,6 +36,10 @@ class _WorkerLane(Lane):
     def __init__(self, route: Route) -> None:
         self.route = route
 
+    @property
+    def is_open(self) -> bool:
+        return True
+
     def open(self) -> Route:
         return self.route
 
@@ -44,6 +53,10 @@ class _FolderLane(Lane):
     def __init__(self, root: str) -> None:
         self._root = root
         self._connection: Connection | None = None
+
+    @property
+    def is_open(self) -> bool:
+        return self._connection is not None and not self._connection.is_lost
 
     def open(self) -> Connection | None:
         if self._connection is None or self._connection.is_lost:

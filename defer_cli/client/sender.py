@@ -32,6 +32,8 @@ class Sender:
         self._queue: deque[Delivery | Errand] = deque()
         self._bell = allocate_lock()
         self._bell.acquire()
+        self._packing = allocate_lock()
+        self._is_resting = True
         self._on_start = on_start
         self._is_started = False
         self._is_closing = False
@@ -46,11 +48,25 @@ class Sender:
         if self._is_closing:
             self._send_here(item)
             return
-        self._queue.append(item)
-        if self._bell.locked():
-            self._ring()
+        queue = self._queue
+        queue.append(item)
+        if self._flying or len(queue) > 1 or not item.lane.is_open or not self._send_at_once():
+            self._ring_if_silent()
         if not self._is_started:
             self._start()
+
+    def _send_at_once(self) -> bool:
+        """Send on the caller's thread when nothing else is on its way: waking the sender costs more than sending.
+
+        Returns False when the sender has to: it, or a caller that this one interrupted, is packing.
+        """
+        if not self._packing.acquire(blocking=False):
+            return False
+        try:
+            self._turn()
+        finally:
+            self._packing.release()
+        return not self._is_resting  # it watches the deadlines, so it must know that there is one
 
     @property
     def is_full(self) -> bool:
@@ -95,6 +111,10 @@ class Sender:
             except IndexError:  # another thread was first
                 break
         if self._queue:
+            self._ring()
+
+    def _ring_if_silent(self) -> None:
+        if self._bell.locked():
             self._ring()
 
     def _ring(self) -> None:
@@ -158,9 +178,12 @@ class Sender:
         pause = -1.0
         while True:
             self._bell.acquire(timeout=pause)
+            self._is_resting = False
             try:
-                self._turn()
-                pause = self._pause()
+                with self._packing:
+                    self._turn()
+                    pause = self._pause()
+                    self._is_resting = pause < 0
             except Exception:
                 log.exception("the sender failed, and goes on")
                 pause = _PAUSE_AFTER_FAULT_SECONDS

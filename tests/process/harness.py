@@ -114,20 +114,19 @@ class Project:
 
     def app(self, source: str) -> subprocess.CompletedProcess[str]:
         """Run a script of the application, to its end."""
+        process = self.start_app(source, errors=subprocess.PIPE)
+        output, errors = process.communicate(timeout=DEADLINE_SECONDS)
+        return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
+
+    def start_app(self, source: str, *, errors: int = subprocess.STDOUT) -> subprocess.Popen[str]:
+        """Start a script of the application."""
         script = self.root / "src" / "app.py"
         script.write_text("import asyncio\nfrom defer_cli import *\n" + textwrap.dedent(source))
-        return subprocess.run(
-            [sys.executable, str(script)],
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=DEADLINE_SECONDS,
-            env=_environment(),
-        )
+        return self._start([sys.executable, str(script)], errors=errors)
 
-    def _start(self, command: list[str]) -> subprocess.Popen[str]:
+    def _start(self, command: list[str], *, errors: int = subprocess.STDOUT) -> subprocess.Popen[str]:
         process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=_environment(), cwd=self.root
+            command, stdout=subprocess.PIPE, stderr=errors, text=True, env=_environment(), cwd=self.root
         )
         self.processes.append(process)
         return process

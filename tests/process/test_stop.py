@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from defer_cli.domain.states import State
-from tests.process.harness import Project, is_alive
+from tests.process.harness import Project, is_alive, until
 
 pytestmark = pytest.mark.process
 
@@ -113,10 +113,8 @@ def test_a_second_signal_stops_at_once(project: Project) -> None:
 def test_a_signal_during_the_start_is_obeyed(project: Project) -> None:
     project.write(short=SHORT)
     runner = project.start("--workers", "1")
-    (project.root / ".defer").mkdir(exist_ok=True)
     lock = project.data / "runner.lock"
-    while not (lock.exists() and lock.read_text()):
-        assert runner.process.poll() is None
+    until(lambda: lock.exists() and lock.read_text(), "the lock is held")
     runner.signal()
 
     assert runner.wait() in {0, -signal.SIGTERM}
@@ -146,8 +144,7 @@ def test_a_stop_under_load_is_prompt_and_loses_nothing(project: Project) -> None
         threads = [threading.Thread(target=press) for _ in range(3)]
         for thread in threads:
             thread.start()
-        while len(accepted) < 1_000:
-            assert runner.process.poll() is None
+        until(lambda: len(accepted) >= 1_000, "a thousand calls were accepted")
         code = runner.stop(seconds=1 + 6)
         for thread in threads:
             thread.join()

@@ -1,0 +1,131 @@
+"""An execution that waits for another holds no slot, and a wait that could never end is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from defer_cli.domain.states import State
+from tests.process.harness import Client, Project, Runner
+
+pytestmark = pytest.mark.process
+
+
+@pytest.fixture(scope="module")
+def project(make_project: Callable[[], Project]) -> Project:
+    project = make_project()
+    project.write(
+        total="""
+            @defer
+            async def total(depth):
+                from .total import total
+                if depth == 0:
+                    return 1
+                left, right = await_result(total)(depth - 1), await_result(total)(depth - 1)
+                return await left + await right
+        """,
+        alone="""
+            @defer(concurrency=1, retry=False)
+            async def alone(depth):
+                from .alone import alone
+                return await await_result(alone)(depth - 1) if depth else 0
+        """,
+        outer="""
+            @defer(concurrency=1, retry=False)
+            async def outer():
+                from .inner import inner
+                return await await_result(inner)()
+        """,
+        inner="""
+            @defer(retry=False)
+            async def inner():
+                from .outer import outer
+                return await await_result(outer)()
+        """,
+        broken="""
+            @defer(retry=False)
+            async def broken():
+                raise ValueError("no stock")
+        """,
+        ask="""
+            from defer_cli import ExecutionFailed
+            from .broken import broken
+            @defer
+            async def ask():
+                try:
+                    await await_result(broken)()
+                except ExecutionFailed as error:
+                    return [str(error), error.state, "no stock" in (error.remote_traceback or "")]
+        """,
+        slow="""
+            @defer
+            async def slow():
+                await until_noted("slow-go")
+                return "slow"
+        """,
+        hasty="""
+            from .slow import slow
+            @defer
+            async def hasty():
+                waiting = await_result(slow)()
+                try:
+                    async with asyncio.timeout(0.05):
+                        await waiting
+                except TimeoutError:
+                    note("slow-go")
+                return await waiting
+        """,
+    )
+    return project
+
+
+@pytest.fixture(scope="module")
+def runner(project: Project) -> Iterator[Runner]:
+    with project.run("--workers", "1", "--slots", "1") as runner:
+        yield runner
+
+
+@pytest.fixture
+def client(runner: Runner) -> Iterator[Client]:
+    with runner.client() as client:
+        yield client
+
+
+def test_parents_that_wait_never_hold_the_only_slot(project: Project, client: Client) -> None:
+    id = client.run("total", 5)
+
+    assert project.result(id) == 32
+
+
+def test_a_wait_for_a_function_whose_only_place_one_holds_oneself_is_refused(project: Project, client: Client) -> None:
+    id = client.run("alone", 1)
+    error = project.error(id)
+
+    assert error["type"].endswith("CallRefused")
+    assert "would never end" in error["message"]
+    assert "raise its concurrency, or call alone() without waiting" in error["message"]
+
+
+def test_a_wait_for_an_ancestor_that_holds_the_only_place_is_refused(project: Project, client: Client) -> None:
+    id = client.run("outer")
+
+    assert project.get(id).state is State.FAILED
+    assert "outer() would never end" in project.error(id)["message"]
+
+
+def test_a_child_that_failed_raises_what_it_failed_with(project: Project, client: Client) -> None:
+    message, state, has_traceback = project.result(client.run("ask"))
+
+    assert "no stock" in message
+    assert (state, has_traceback) == ("failed", True)
+
+
+def test_giving_up_a_wait_does_not_cancel_the_child(project: Project, client: Client) -> None:
+    assert project.result(client.run("hasty")) == "slow"
+
+
+def test_the_slot_is_there_again_afterwards(project: Project, client: Client) -> None:
+    ids = [client.call("total", 2) for _ in range(5)]
+
+    assert [client.wait(id) for id in ids] == ["succeed"] * 5
