@@ -10,51 +10,41 @@ NOOP = """from defer_cli import defer
 async def noop(n: int) -> None: ...
 """
 
-_ONE = """
+_SCRIPT = """
 import asyncio, sys, time
 sys.path.insert(0, "src")
 from defer_cli import assign_options
 from defer.noop import noop
 
-async def main(count):
-    later = assign_options(noop, delay="1h")
-    await later(-1)
-    began = time.perf_counter()
+async def one_at_a_time(later, count):
     for n in range(count):
         await later(n)
-    print(count / (time.perf_counter() - began))
 
-asyncio.run(main({count}))
-"""
+async def gathered(later, count):
+    await asyncio.gather(*[later(n) for n in range(count)])
 
-_GATHERED = """
-import asyncio, sys, time
-sys.path.insert(0, "src")
-from defer_cli import assign_options
-from defer.noop import noop
-
-async def main(count):
+async def main():
     later = assign_options(noop, delay="1h")
     await later(-1)
     began = time.perf_counter()
-    await asyncio.gather(*[later(n) for n in range(count)])
-    print(count / (time.perf_counter() - began))
+    await {how}(later, {count})
+    print({count} / (time.perf_counter() - began))
 
-asyncio.run(main({count}))
+asyncio.run(main())
 """
 
 
-def rate(script: str, count: int) -> float:
-    """Return calls a second of one script against a fresh runner."""
+def rate(how: str, count: int) -> float:
+    """Return calls a second against a fresh runner."""
     with project({"noop": NOOP}) as made, runner(made, "--workers", "2"):
         wait_until_ready(made)
-        return float(run_script(made, script.replace("{count}", str(count))))
+        return float(run_script(made, _SCRIPT.replace("{count}", str(count)).replace("{how}", how)))
 
 
 def measure(runs: int, single_commits: float) -> list[Row]:
     """Return the rows of W1."""
-    one = [rate(_ONE, 3_000) for _ in range(runs)]
-    gathered = [rate(_GATHERED, 20_000) for _ in range(runs)]
+    one = [rate("one_at_a_time", 3_000) for _ in range(runs)]
+    gathered = [rate("gathered", 20_000) for _ in range(runs)]
     return [
         Row(
             "W1a",

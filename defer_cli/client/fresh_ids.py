@@ -6,7 +6,7 @@ import os
 from collections import deque
 from time import time_ns
 
-from defer_cli.domain.ids import encode_id
+from defer_cli.domain.ids import time_ordered_id
 
 _DRAWN_AT_ONCE = 512
 _BYTES = 10
@@ -14,7 +14,7 @@ _drawn: deque[int] = deque()
 
 
 def fresh_id() -> str:
-    """Return a new id ordered by time (UUIDv7, RFC 9562 section 5.7).
+    """Return a new id, ordered by time.
 
     ``os.urandom`` lets go of the interpreter's lock; once a call, it would hand the processor to the sender each time.
     """
@@ -23,8 +23,7 @@ def fresh_id() -> str:
     except IndexError:
         random, *rest = _draw()
         _drawn.extend(rest)
-    head = (time_ns() // 1_000_000 & 0xFFFFFFFFFFFF) << 80
-    return encode_id(head | 0x7 << 76 | (random >> 62 & 0xFFF) << 64 | 0b10 << 62 | random & (1 << 62) - 1)
+    return time_ordered_id(time_ns() // 1_000_000, random)
 
 
 def _draw() -> list[int]:

@@ -38,10 +38,10 @@ def encode_arguments(args: Sequence[object], kwargs: Mapping[str, object]) -> tu
     has_mapping = bool(kwargs)
     for position, value in enumerate(args):
         if type(value) not in _ATOMS:
-            has_mapping |= _check(value, f"argument {position + 1}", 1)
+            has_mapping |= _check(value, f"argument {position + 1}", 1, [LARGEST_BYTES])
     for name, value in kwargs.items():
         if type(value) not in _ATOMS:
-            _check(value, name, 1)
+            _check(value, name, 1, [LARGEST_BYTES])
     content: object = {"args": args, "kwargs": kwargs} if kwargs else args
     stored = _to_bytes(_encode, content, "arguments")
     return stored, _to_bytes(_encode_sorted, content, "arguments") if has_mapping else stored
@@ -65,7 +65,7 @@ def encode_result(value: object) -> bytes | None:
     if value is None:
         return None
     if type(value) not in _ATOMS:
-        _check(value, "result", 1)
+        _check(value, "result", 1, [LARGEST_BYTES])
     return _to_bytes(_encode, value, "result")
 
 
@@ -110,8 +110,12 @@ def _texts(value: object, path: str) -> Iterator[tuple[str, str]]:
             yield from _texts(item, f"{path}[{position}]")
 
 
-def _check(value: object, path: str, depth: int) -> bool:
-    """Check that ``value`` is JSON; return whether a dict with several keys is inside."""
+def _check(value: object, path: str, depth: int, room: list[int]) -> bool:
+    """Check that ``value`` is JSON; return whether a dict with several keys is inside.
+
+    ``room`` holds how many items may still come: each is a byte at least, and a list that holds another twice,
+    that one a third twice, and so on, is never walked to its end.
+    """
     kind = type(value)
     if kind in _ATOMS:
         return False
@@ -120,14 +124,14 @@ def _check(value: object, path: str, depth: int) -> bool:
             raise ArgumentError(f"{path}: {value!r} is not JSON", mend="send None or a finite number")
         return False
     if isinstance(value, list | tuple):
-        _check_depth(path, depth)
+        _check_extent(path, depth, len(value), room)
         found = False
         for position, item in enumerate(value):
             if type(item) not in _ATOMS:
-                found |= _check(item, f"{path}[{position}]", depth + 1)
+                found |= _check(item, f"{path}[{position}]", depth + 1, room)
         return found
     if isinstance(value, dict):
-        _check_depth(path, depth)
+        _check_extent(path, depth, len(value), room)
         found = len(value) > 1
         for key, item in value.items():
             if not isinstance(key, str):
@@ -135,7 +139,7 @@ def _check(value: object, path: str, depth: int) -> bool:
                     f"{path}: the key {key!r} is a {type(key).__name__}, JSON has only str keys", mend="send str(key)"
                 )
             if type(item) not in _ATOMS:
-                found |= _check(item, f"{path}.{key}", depth + 1)
+                found |= _check(item, f"{path}.{key}", depth + 1, room)
         return found
     if isinstance(value, int | str):  # an IntEnum or a str subclass: encoded as what it is
         return False
@@ -144,9 +148,15 @@ def _check(value: object, path: str, depth: int) -> bool:
     )
 
 
-def _check_depth(path: str, depth: int) -> None:
+def _check_extent(path: str, depth: int, length: int, room: list[int]) -> None:
+    shown = path if len(path) <= 60 else path[:60] + "…"
     if depth > DEEPEST:
-        shown = path if len(path) <= 60 else path[:60] + "…"
         raise ArgumentError(
             f"{shown}: nested deeper than {DEEPEST}", mend="flatten it, or check whether it contains itself"
+        )
+    room[0] -= length
+    if room[0] < 0:
+        raise ArgumentError(
+            f"{shown}: more than {LARGEST_BYTES:,} items in all, over the limit of {LARGEST_BYTES:,} bytes of JSON",
+            mend="store the data elsewhere and pass its key",
         )

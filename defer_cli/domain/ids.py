@@ -22,12 +22,15 @@ def is_id(text: str) -> bool:
     return len(text) == _LENGTH and text[0] in "01234567" and all(letter in _ALPHABET for letter in text)
 
 
-def random_id() -> str:
-    """Return a new id ordered by time (UUIDv7, RFC 9562 section 5.7)."""
-    milliseconds = time.time_ns() // 1_000_000
-    random = int.from_bytes(os.urandom(10), "big")
+def time_ordered_id(milliseconds: int, random: int) -> str:
+    """Return the id for a moment since 1970 and 80 random bits (UUIDv7, RFC 9562 section 5.7)."""
     head = (milliseconds & 0xFFFFFFFFFFFF) << 80
     return encode_id(head | 0x7 << 76 | (random >> 62 & 0xFFF) << 64 | 0b10 << 62 | random & (1 << 62) - 1)
+
+
+def random_id() -> str:
+    """Return a new id, ordered by time."""
+    return time_ordered_id(time.time_ns() // 1_000_000, int.from_bytes(os.urandom(10), "big"))
 
 
 def keyed_id(function: str, key: str) -> str:

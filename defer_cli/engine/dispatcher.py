@@ -196,7 +196,7 @@ class Dispatcher:
             else:
                 outcome = Raised(
                     ExecutionError(
-                        code=ErrorCode.RAISED,
+                        code=ErrorCode.OUT_OF_MEMORY if error.type == "MemoryError" else ErrorCode.RAISED,
                         type=error.type,
                         message=error.message,
                         traceback=error.traceback,

@@ -21,7 +21,10 @@ from defer_cli.link.frames import FrameReader, FromWorker, Start, StartItem, enc
 from defer_cli.workers.cutting import cuts
 
 _BYTES_OF_A_HASH = 24
-_SIGNAL_WORDS = {signal.SIGKILL: "killed by signal 9, probably out of memory", signal.SIGSEGV: "segmentation fault"}
+_SIGNAL_WORDS = {
+    signal.SIGKILL: "was killed by signal 9, probably out of memory",
+    signal.SIGSEGV: "died of a segmentation fault",
+}
 
 
 class Assigned:
@@ -188,5 +191,5 @@ def exit_cause(code: int) -> str:
     try:
         named = signal.Signals(number)
     except ValueError:
-        return f"killed by signal {number}"
-    return _SIGNAL_WORDS.get(named, f"killed by signal {number} ({named.name})")
+        return f"was killed by signal {number}"
+    return _SIGNAL_WORDS.get(named, f"was killed by signal {number} ({named.name})")

@@ -104,7 +104,7 @@ def test_a_segmentation_fault_is_named(project: Project, client: Client) -> None
     id = client.run("segfault")
 
     assert project.get(id).error_code == "ER0003"
-    assert project.error(id)["message"] == "its process segmentation fault"
+    assert project.error(id)["message"] == "its process died of a segmentation fault"
 
 
 def test_a_worker_that_is_killed_costs_nobody_a_retry(project: Project, client: Client) -> None:

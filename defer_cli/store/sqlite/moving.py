@@ -6,6 +6,7 @@ from defer_cli.domain.settle import Running
 from defer_cli.store.contract import Ending
 from defer_cli.store.sqlite import statements
 from defer_cli.store.sqlite.claiming import discard_rows
+from defer_cli.store.sqlite.rescuing import running_of
 from defer_cli.store.sqlite.session import Session
 
 
@@ -15,21 +16,9 @@ def abort(session: Session, id: str) -> Running | None:
     rows = session.execute(statements.ABORT, (session.now(), id)).fetchall()
     if not rows:
         return None
-    seq, id, function, attempt, charged, scheduled, is_suspect, losses, parent, started = rows[0]
-    session.counters.move(function, "started", "aborting")
-    return Running(
-        seq,
-        id,
-        function,
-        attempt,
-        charged,
-        scheduled,
-        is_suspect=is_suspect == 1,
-        losses=losses,
-        is_aborting=True,
-        parent=parent,
-        started_us=started,
-    )
+    running = running_of(rows[0])
+    session.counters.move(running.function, "started", "aborting")
+    return running
 
 
 def cancel(session: Session, id: str) -> bool:

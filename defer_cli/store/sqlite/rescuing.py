@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from defer_cli.domain.settle import Running
 from defer_cli.domain.states import State
 from defer_cli.store.sqlite import statements
@@ -17,34 +19,39 @@ def take_back(session: Session, *, limit: int) -> list[Running]:
         return []
     rows = session.execute(statements.TAKE_BACK_LEFT, (left,)).fetchall()
     ended: list[Running] = []
-    for seq, id, function, state, attempt, charged, scheduled, is_suspect, losses, parent, started in rows:
-        is_aborting = state == "aborting"
-        if is_aborting:
-            session.execute(statements.APPLY_ABORTED, (now, now, seq, attempt))
-            counters.move(function, "aborting", "aborted")
+    for row in rows:
+        running = running_of(row)
+        if running.is_aborting:
+            session.execute(statements.APPLY_ABORTED, (now, now, running.seq, running.attempt))
+            counters.move(running.function, "aborting", "aborted")
         else:
-            losses += 1
-            session.execute(statements.TAKE_BACK, (now, seq, attempt))
-            session.execute(statements.APPLY_ATTEMPT, (seq, attempt, started, now, "loss", None))
-            counters.move(function, "started", "created")
-            session.heads.offer(function, scheduled, seq)
-        session.heads.release(function)
-        ended.append(
-            Running(
-                seq,
-                id,
-                function,
-                attempt,
-                charged,
-                scheduled,
-                is_suspect=is_suspect == 1,
-                losses=losses,
-                is_aborting=is_aborting,
-                parent=parent,
-                started_us=started,
-            )
-        )
+            running.losses += 1
+            session.execute(statements.TAKE_BACK, (now, running.seq, running.attempt))
+            attempt = (running.seq, running.attempt, running.started_us, now, "loss", None)
+            session.execute(statements.APPLY_ATTEMPT, attempt)
+            counters.move(running.function, "started", "created")
+            session.heads.offer(running.function, running.scheduled_us, running.seq)
+        session.heads.release(running.function)
+        ended.append(running)
     return ended
+
+
+def running_of(row: tuple[Any, ...]) -> Running:
+    """Return the attempt that a row of ``ABORT`` or ``TAKE_BACK_LEFT`` tells of; its arguments are not read."""
+    seq, id, function, state, attempt, charged, scheduled, is_suspect, losses, parent, started = row
+    return Running(
+        seq,
+        id,
+        function,
+        attempt,
+        charged,
+        scheduled,
+        is_suspect=is_suspect == 1,
+        losses=losses,
+        is_aborting=state == State.ABORTING,
+        parent=parent,
+        started_us=started,
+    )
 
 
 def step_back(session: Session, *, limit: int) -> int:

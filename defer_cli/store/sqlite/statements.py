@@ -87,7 +87,7 @@ WHERE parent = ? AND is_marked = 0 AND state IN ('failed', 'cancelled', 'aborted
 
 ABORT = """
 UPDATE executions SET state = 'aborting', updated_us = ? WHERE id = ? AND state = 'started'
-RETURNING seq, id, function, attempt, charged, scheduled_us, is_suspect, losses, parent, started_us
+RETURNING seq, id, function, state, attempt, charged, scheduled_us, is_suspect, losses, parent, started_us
 """
 CANCEL = """
 UPDATE executions SET state = 'cancelled', finished_us = ?, updated_us = ? WHERE id = ? AND state = 'created'

@@ -198,3 +198,12 @@ def test_the_limit_counts_bytes_not_letters() -> None:
 
 def test_no_result_takes_no_room() -> None:
     assert encode_result(None) is None
+
+
+def test_lists_that_hold_each_other_twice_are_refused_without_walking_them_all() -> None:
+    value: list[object] = []
+    for _ in range(60):
+        value = [value, value]
+
+    with pytest.raises(ArgumentError, match="items in all"):
+        encode_arguments([value], {})

@@ -25,13 +25,13 @@ async def test_a_suspect_whose_process_dies_again_is_charged() -> None:
     stage = Stage(workers=1)
     worker = stage.workers[0]
     stage.claim(running(1, is_suspect=True))
-    worker.die("segmentation fault")
+    worker.die("died of a segmentation fault")
     (move,) = stage.writer.moves
 
     assert (move.name, move.charged, move.is_suspect) == ("retry", 1, True)
     assert move.error is not None
     assert (move.error.code, move.error.type) == ("ER0003", "ProcessDied")
-    assert move.error.message == "its process segmentation fault"
+    assert move.error.message == "its process died of a segmentation fault"
 
 
 async def test_a_death_is_told_with_how_many_ran() -> None:
@@ -122,7 +122,7 @@ async def test_a_death_during_somebodys_grace_makes_suspects_of_the_others() -> 
     worker = stage.workers[0]
     stage.claim(running(1), running(2, function="poison"))
     await asyncio.wait_for(worker.was_cancelled.wait(), 5)
-    worker.die("segmentation fault")
+    worker.die("died of a segmentation fault")
 
     assert [(m.id, m.name, m.is_suspect) for m in stage.writer.moves] == [
         ("id1", "retry", False),
