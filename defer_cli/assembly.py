@@ -88,6 +88,7 @@ class RunnerListener(Listener, Protocol):
 
 _REST_SECONDS = 30.0
 """The alarm is told when something is due earlier, so it need not look more often."""
+_LOOK_AGAIN_SECONDS = 0.02
 EXIT_OK, EXIT_FAILED, EXIT_PROBLEMS, EXIT_STORE = 0, 1, 3, 5
 
 
@@ -231,7 +232,7 @@ class Runner:
         await self._intake.enqueue_one(call)
 
     def _worker_frame(self, worker: WorkerProcess, frame: Any) -> None:
-        self._dispatcher.take(worker, frame) or self._requests.take(frame, worker.send)
+        self._dispatcher.take(worker, frame) or self._requests.take(frame, worker)
 
     def _banner(self, found: Discovery) -> Banner:
         upcoming = self._crons.upcoming() if not self._plan.is_burst else []
@@ -273,6 +274,7 @@ class Runner:
                 if due == 0 and self._dispatcher.is_idle:
                     return
             self._writer.wake()
+            await asyncio.sleep(_LOOK_AGAIN_SECONDS)  # what is due may have to wait for a worker
 
     # The end.
 

@@ -73,9 +73,12 @@ def ending(reader: Reader, id: str) -> dict[str, Any]:
     return found | {"result": result and result.decode(), "error": error and error.decode()}
 
 
-def log(reader: Reader, id: str) -> list[list[Any]]:
-    """Return what an execution printed: ``[attempt, microseconds, stream, text]`` a line."""
-    return [[line.attempt, line.at_us, line.stream, line.text] for line in reader.log_lines(id)]
+def log(reader: Reader, id: str, attempt: int | None = None) -> list[list[Any]]:
+    """Return what an execution printed: ``[attempt, microseconds, stream, text]`` a line.
+
+    Over a socket ask for one ``attempt`` at a time: the log of many may be larger than a frame.
+    """
+    return [[line.attempt, line.at_us, line.stream, line.text] for line in reader.log_lines(id, attempt=attempt)]
 
 
 QUESTIONS: Mapping[str, Callable[..., Any]] = {

@@ -18,6 +18,7 @@ from defer_cli.domain.settle import Died, Move, Outcome, Raised, Reason, Returne
 from defer_cli.domain.states import State
 from defer_cli.engine.deadlines import Deadlines
 from defer_cli.engine.events import LeftQueue, Listener, WorkerDied
+from defer_cli.engine.standstill import Places
 from defer_cli.engine.waiting import Waiting
 from defer_cli.link.frames import Cancel, CancelItem, Hello, Logs, OutcomeItem, Outcomes, StartItem
 from defer_cli.store.contract import Claim, Ending, Limit
@@ -42,6 +43,7 @@ class Dispatcher:
         self._homeless: list[Running] = []
         self._in_hand = 0  # claimed before, and on their way to a worker
         self.waiting = Waiting(self._give_back, self._take_again)
+        self._places = Places(self.waiting, self._limit_of)
         self._deadlines = Deadlines(self._too_long, self._too_stubborn, grace_seconds=GRACE_SECONDS)
         self._is_draining = False
         self._changed = asyncio.Event()
@@ -152,6 +154,7 @@ class Dispatcher:
         worker.assigned[running.seq] = assigned
         self._assigned[running.seq] = assigned
         self._deadlines.add(assigned)
+        self._places.take(assigned)
         return StartItem(
             running.seq,
             running.id,
@@ -216,6 +219,7 @@ class Dispatcher:
         del worker.assigned[seq]
         del self._assigned[seq]
         self._deadlines.remove(assigned)
+        self._places.free(assigned)
         if assigned.is_waiting:
             worker.waiting -= 1
             self.waiting.forget(seq)
@@ -310,27 +314,23 @@ class Dispatcher:
         if not assigned.process.is_retiring:
             self.writer.grant(-1)
 
-    def would_never_end(self, waiter_seq: int, function: str, state: str) -> CallRefused | None:
-        """Return why a wait for a child of ``function`` cannot end, None when it can.
+    def would_never_end(self, id: str, function: str, state: str) -> CallRefused | None:
+        """Return why an attempt's wait for ``id`` cannot end, None when it can.
 
-        It cannot when every place of the function is held by executions that wait in this very chain of parents.
+        It cannot when every place of the function is held by executions that wait, each for one like it.
         """
-        spec = self.pool.specs.get(function)
-        limit = spec.options.concurrency if spec is not None else None
-        if limit is None or state != State.CREATED:
-            return None
-        by_id = {assigned.running.id: assigned for assigned in self._assigned.values() if assigned.is_waiting}
-        held = 0
-        link = self._assigned.get(waiter_seq)
-        while link is not None:
-            held += link.running.function == function
-            link = by_id.get(link.running.parent) if link.running.parent else None
-        if held < limit:
+        self.waiting.note_function(id, function)
+        if state != State.CREATED or self._places.will_be_free(function, self._assigned.values()):
             return None
         return CallRefused(
-            f"waiting for {function}() would never end: its {limit} places are held by executions that wait for it",
+            f"waiting for {function}() would never end: "
+            f"its {self._limit_of(function)} places are held by executions that wait for it",
             mend=f"raise its concurrency, or call {function}() without waiting",
         )
+
+    def _limit_of(self, function: str) -> int | None:
+        spec = self.pool.specs.get(function)
+        return spec.options.concurrency if spec is not None else None
 
     # The end.
 

@@ -14,6 +14,7 @@ from defer_cli.domain.errors import DeferError
 from defer_cli.engine.requests import Requests
 from defer_cli.engine.waiting import Reply, Waiting
 from defer_cli.link.frames import PROTOCOL, Failure, FrameReader, Hello, ToRunner, encode_frame
+from defer_cli.link.outbox import Outbox
 from defer_cli.link.sockets import is_allowed_peer
 
 _log = logging.getLogger(__name__)
@@ -60,6 +61,7 @@ class _Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport  # type: ignore[assignment]
+        self._outbox = Outbox(transport.get_extra_info("socket"), asyncio.get_running_loop())
         if len(self._connections) >= MOST_CONNECTIONS or not is_allowed_peer(transport.get_extra_info("socket")):
             _log.warning("a caller was turned away from the socket")
             self._transport.abort()
@@ -76,10 +78,10 @@ class _Connection(asyncio.Protocol):
 
     def _take(self, frame: Any) -> None:
         if self._is_greeted:
-            self._requests.take(frame, self._send, self._waits)
+            self._requests.take(frame, self, self._waits)
             return
         if type(frame) is not Hello or frame.protocol != PROTOCOL:
-            self._send(
+            self.send(
                 Failure(
                     0, "DeferError", "this runner speaks another protocol", mend="use one version of defer everywhere"
                 )
@@ -87,17 +89,20 @@ class _Connection(asyncio.Protocol):
             self._transport.close()
             return
         self._is_greeted = True
-        self._send(Hello(PROTOCOL, os.getpid()))
+        self.send(Hello(PROTOCOL, os.getpid()))
 
-    def _send(self, message: Struct) -> None:
-        if not self._transport.is_closing():
-            self._transport.write(encode_frame(message))
+    def send(self, message: Struct) -> None:
+        """Send a frame; any thread may call."""
+        self._outbox.send(encode_frame(message))
+
+    send_from_thread = send
 
     def hang_up(self) -> None:
-        """Close the connection once what was written has left."""
+        """Close the connection."""
         self._transport.close()
 
     def connection_lost(self, error: Exception | None) -> None:
         self._connections.discard(self)
+        self._outbox.close()
         if self._waits:
             self._waiting.drop(self._waits)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from msgspec import Struct
 
@@ -20,8 +20,18 @@ from defer_cli.store.writer import MOST_CALLS
 Send = Callable[[Struct], None]
 
 
+class Caller(Protocol):
+    """The way back to whoever asked."""
+
+    def send(self, message: Struct) -> None:
+        """Send a frame; the loop calls."""
+
+    def send_from_thread(self, message: Struct) -> None:
+        """Send a frame; any thread calls."""
+
+
 class Requests:
-    """Answers requests; ``send`` is the way back to whoever asked."""
+    """Answers requests."""
 
     def __init__(self, intake: Intake, dispatcher: Dispatcher, reports: Reports) -> None:
         self._intake = intake
@@ -29,11 +39,11 @@ class Requests:
         self._reports = reports
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def take(self, frame: Any, send: Send, waits: set[Reply] | None = None) -> bool:
+    def take(self, frame: Any, caller: Caller, waits: set[Reply] | None = None) -> bool:
         """Begin to answer ``frame``; False when it is no request. ``waits`` collects what a lost caller drops."""
-        kind = type(frame)
+        kind, send = type(frame), caller.send
         if kind is Enqueues:
-            self._enqueue(frame, send)
+            self._enqueue(frame, caller)
         elif kind is Wait:
             self._wait(frame, send, waits)
         elif kind is Ask:
@@ -44,8 +54,8 @@ class Requests:
             return False
         return True
 
-    def _enqueue(self, frame: Enqueues, send: Send) -> None:
-        number = frame.number
+    def _enqueue(self, frame: Enqueues, caller: Caller) -> None:
+        number, send = frame.number, caller.send_from_thread
         if len(frame.calls) > MOST_CALLS:
             send(failure(number, CallRefused(f"{len(frame.calls):,} calls in one frame, at most {MOST_CALLS:,}")))
             return
@@ -84,7 +94,7 @@ class Requests:
             elif place is None:
                 dispatcher.waiting.drop({reply})
                 send(failure(frame.number, ExecutionNotFound(f"no execution has the id {id!r}")))
-            elif frame.waiter_seq and (why := dispatcher.would_never_end(frame.waiter_seq, *place)):
+            elif frame.waiter_seq and (why := dispatcher.would_never_end(id, *place)):
                 dispatcher.waiting.drop({reply})
                 send(failure(frame.number, why))
 

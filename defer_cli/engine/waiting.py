@@ -27,6 +27,7 @@ class Waiting:
         self._take_again = take_again
         self._by_id: dict[str, list[_Waiter]] = {}
         self._waits_of: dict[int, set[str]] = {}
+        self._functions: dict[str, str] = {}
 
     def is_awaited(self, id: str) -> bool:
         """Whether anybody waits for this execution."""
@@ -40,6 +41,15 @@ class Waiting:
             waits.add(id)
             self._give_back(seq)
 
+    def note_function(self, id: str, function: str) -> None:
+        """Remember of which function an awaited execution is."""
+        if id in self._by_id:
+            self._functions[id] = function
+
+    def function_of(self, id: str) -> str | None:
+        """Return the function of an awaited execution, None when it is not known."""
+        return self._functions.get(id)
+
     def settled(self, move: Move) -> None:
         """An execution that somebody waits for has ended by this move."""
         error = encode_json(move.error) if move.error is not None else None
@@ -47,6 +57,7 @@ class Waiting:
 
     def ended(self, id: str, state: str, result: bytes | None, error: bytes | None) -> None:
         """Answer everybody who waits for this execution."""
+        self._functions.pop(id, None)
         for waiter in self._by_id.pop(id, ()):
             self._resume(waiter.seq, id)
             waiter.reply(state, result, error)
@@ -63,6 +74,7 @@ class Waiting:
                 self._by_id[id] = left
             else:
                 self._by_id.pop(id, None)
+                self._functions.pop(id, None)
 
     def drop(self, replies: set[Reply]) -> None:
         """Drop waits that were refused, or whose caller has gone."""
@@ -77,6 +89,7 @@ class Waiting:
                 self._by_id[id] = left
             else:
                 del self._by_id[id]
+                self._functions.pop(id, None)
 
     def _resume(self, seq: int, id: str) -> None:
         waits = self._waits_of.get(seq)

@@ -7,7 +7,7 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from defer_cli.domain.enqueue import Enqueue, Refused, Stored
 from defer_cli.domain.errors import StoreError
@@ -26,23 +26,31 @@ _REFUSED_AGAIN_SECONDS = 0.5
 _log = logging.getLogger(__name__)
 
 
+class _Request(NamedTuple):
+    weight: int
+    work: Work
+    on_done: OnDone
+    is_told_on_thread: bool
+
+
 class _Turn:
     """What one commit holds, and what became of it."""
 
-    __slots__ = ("applied", "claim", "failure", "moves", "requests", "results")
+    __slots__ = ("answers", "applied", "claim", "failure", "moves", "requests", "results")
 
     def __init__(self) -> None:
         self.moves: list[Move] = []
-        self.requests: list[tuple[Work, OnDone]] = []
+        self.requests: list[_Request] = []
         self.applied: list[bool] = []
-        self.results: list[tuple[OnDone, Any, BaseException | None]] = []
+        self.results: list[tuple[OnDone, Any, BaseException | None]] = []  # told on the loop
+        self.answers: list[tuple[OnDone, Any, BaseException | None]] = []  # told on the thread
         self.claim: Claim | None = None
         self.failure: BaseException | None = None
 
     @property
     def has_news(self) -> bool:
-        """Whether anybody is to be told of it."""
-        if self.failure is not None or self.moves or self.requests:
+        """Whether the loop is to be told of it."""
+        if self.failure is not None or self.moves or self.results:
             return True
         claim = self.claim
         return claim is not None and bool(claim.started or claim.ended or claim.next_due_us is not None)
@@ -70,7 +78,7 @@ class Writer:
         self._on_applied = on_applied
         self._on_fatal = on_fatal
         self._moves: deque[Move] = deque()
-        self._requests: deque[tuple[int, Work, OnDone]] = deque()
+        self._requests: deque[_Request] = deque()
         self._chunks: deque[LogChunk] = deque()
         self._bell = threading.Lock()
         self._bell.acquire()
@@ -126,8 +134,11 @@ class Writer:
     def enqueue(
         self, calls: Sequence[Enqueue], on_done: Callable[[list[Stored | Refused] | None, BaseException | None], None]
     ) -> None:
-        """Insert calls in arrival order; ``on_done`` gets one result each, or why nothing was stored."""
-        self._requests.append((len(calls), lambda store: store.insert(calls), on_done))
+        """Insert calls in arrival order; ``on_done`` gets one result each, or why nothing was stored.
+
+        It is called on the writer's thread, so that an answer need not wait for the loop to wake.
+        """
+        self._requests.append(_Request(len(calls), lambda store: store.insert(calls), on_done, True))
         self._ring()
 
     def submit(self, work: Callable[[Store], T]) -> asyncio.Future[T]:
@@ -143,7 +154,7 @@ class Writer:
             else:
                 future.set_exception(error)
 
-        self._requests.append((1, work, on_done))
+        self._requests.append(_Request(1, work, on_done, False))
         self._ring()
         return future
 
@@ -202,9 +213,9 @@ class Writer:
         turn.moves.extend([moves.popleft() for _ in range(len(moves))])
         size = 0
         while self._requests and size < MOST_CALLS:
-            weight, work, on_done = self._requests.popleft()
-            size += weight
-            turn.requests.append((work, on_done))
+            request = self._requests.popleft()
+            size += request.weight
+            turn.requests.append(request)
         return turn
 
     def _write(self, turn: _Turn, chunks: list[LogChunk]) -> None:
@@ -212,16 +223,17 @@ class Writer:
         with store.transaction():
             if turn.moves:
                 turn.applied = store.apply(turn.moves)
-            for work, on_done in turn.requests:
+            for request in turn.requests:
+                told = turn.answers if request.is_told_on_thread else turn.results
                 try:
                     with store.savepoint():
-                        value = work(store)
+                        value = request.work(store)
                 except StoreError:
                     raise
                 except Exception as error:
-                    turn.results.append((on_done, None, error))
+                    told.append((request.on_done, None, error))
                 else:
-                    turn.results.append((on_done, value, None))
+                    told.append((request.on_done, value, None))
             free = self._granted - self._taken
             if free > 0 and not self._is_stopping:
                 turn.claim = store.claim(limit=free, runner=self._runner, functions=self._functions)
@@ -234,13 +246,18 @@ class Writer:
         assert self._loop is not None
         has_news = turn.has_news
         self._handed_over += has_news
-        self._busy = False  # last but for the answer: who gets it finds an idle writer
-        if not has_news:
-            return
-        try:
-            self._loop.call_soon_threadsafe(self._deliver, turn)
-        except RuntimeError:  # the loop has closed: nobody is left to be told
-            _log.debug("the loop closed before the writer's last answer")
+        self._busy = False
+        if has_news:
+            try:
+                self._loop.call_soon_threadsafe(self._deliver, turn)
+            except RuntimeError:  # the loop has closed: nobody is left to be told
+                _log.debug("the loop closed before the writer's last answer")
+        if turn.failure is None:
+            for on_done, value, error in turn.answers:
+                try:
+                    on_done(value, error)
+                except Exception:
+                    _log.exception("an answer could not be given")
 
     # The loop.
 
@@ -262,7 +279,7 @@ class Writer:
         else:
             error = StoreError(f"the store failed: {type(failure).__name__}: {failure}")
         _log.error("the store refused a transaction: %s", error, exc_info=failure)
-        for _, on_done in turn.requests:
-            on_done(None, error)
+        for request in turn.requests:
+            request.on_done(None, error)
         if error.is_fatal:
             self._on_fatal(error)

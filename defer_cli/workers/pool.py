@@ -196,6 +196,7 @@ class Pool:
                 group.remove(worker)
         waiting = self._ready.pop(worker, None)
         if waiting is not None and not waiting.done():
+            _log.error("a worker %s while it loaded the functions", worker.exit_cause)
             waiting.set_result(dict.fromkeys(crew.numbers.values(), f"the worker {worker.exit_cause}") if crew else {})
         self._on_death(worker)
         self._note_pids()

@@ -72,14 +72,14 @@ class WorkerProcess(asyncio.Protocol):
         self._pidfd = -1
         self._socket: socket.socket | None = None
         self._has_ended = False
+        self._loop = asyncio.get_running_loop()
 
     async def start(self, environment: Mapping[str, str], *, directory: str, output: int) -> None:
         """Start the process; it says nothing before it is told what to load."""
-        loop = asyncio.get_running_loop()
         self._socket = self._spawn(environment, directory, output)
         self._pidfd = os.pidfd_open(self.pid)
-        loop.add_reader(self._pidfd, self._ended)
-        await loop.create_connection(lambda: self, sock=self._socket)
+        self._loop.add_reader(self._pidfd, self._ended)
+        await self._loop.create_connection(lambda: self, sock=self._socket)
 
     def _spawn(self, environment: Mapping[str, str], directory: str, output: int) -> socket.socket:
         ours, theirs = socket.socketpair()
@@ -125,6 +125,11 @@ class WorkerProcess(asyncio.Protocol):
         if self._transport is not None and not self._has_ended:
             self._transport.write(encode_frame(message))
 
+    def send_from_thread(self, message: Struct) -> None:
+        """Send a frame from any thread."""
+        with suppress(RuntimeError):  # the loop has closed: the worker is gone, or goes
+            self._loop.call_soon_threadsafe(self.send, message)
+
     def leave(self) -> None:
         """Ask the process to go: it ends when its pipe does."""
         if self._transport is not None:
@@ -159,7 +164,7 @@ class WorkerProcess(asyncio.Protocol):
         if self._has_ended:
             return
         assert self._popen is not None
-        asyncio.get_running_loop().remove_reader(self._pidfd)
+        self._loop.remove_reader(self._pidfd)
         os.close(self._pidfd)
         code = self._popen.wait()
         self._drain()

@@ -340,7 +340,7 @@ def _environment() -> dict[str, str]:
 _HEAD = """
 import asyncio, ctypes, os, signal, sys, threading, time
 from defer_cli import RetryPolicy, add_metadata, assign_options, await_result, current_execution, defer
-from notes import is_noted, note, until_noted
+from notes import is_noted, note, read, until_noted
 """
 
 _NOTES = '''
@@ -351,6 +351,12 @@ def note(name, text=""):
     descriptor = os.open(os.path.join("{folder}", name), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     os.write(descriptor, f"{{text}}\\n".encode())
     os.close(descriptor)
+
+def read(name):
+    if not is_noted(name):
+        return []
+    with open(os.path.join("{folder}", name)) as lines:
+        return lines.read().splitlines()
 
 def is_noted(name):
     return os.path.exists(os.path.join("{folder}", name))

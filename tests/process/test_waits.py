@@ -114,6 +114,28 @@ def test_a_wait_for_an_ancestor_that_holds_the_only_place_is_refused(project: Pr
     assert "outer() would never end" in project.error(id)["message"]
 
 
+def test_two_chains_that_hold_each_others_places_do_not_stand_still(make_project: Callable[[], Project]) -> None:
+    project = make_project()
+    project.write(
+        pair="""
+            @defer(concurrency=2, retry=False)
+            async def pair(depth):
+                from .pair import pair
+                if depth == 0:
+                    return 0
+                note("pair")
+                while len(read("pair")) < 2:
+                    await asyncio.sleep(0.005)
+                return await await_result(pair)(0)
+        """,
+    )
+    with project.run("--workers", "1") as runner, runner.client() as client:
+        ids = [client.call("pair", 1) for _ in range(2)]
+        ends = sorted(client.wait(id) for id in ids)
+
+    assert ends == ["failed", "succeed"]
+
+
 def test_a_child_that_failed_raises_what_it_failed_with(project: Project, client: Client) -> None:
     message, state, has_traceback = project.result(client.run("ask"))
 

@@ -110,13 +110,15 @@ class Desk:
         return await self.promise(*calls)
 
     def promise(self, *calls: Enqueue) -> asyncio.Future[list[Stored | Refused]]:
-        future: asyncio.Future[list[Stored | Refused]] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[list[Stored | Refused]] = loop.create_future()
 
         def on_done(results: list[Stored | Refused] | None, error: BaseException | None) -> None:
             if results is None:
-                future.set_exception(error or AssertionError("neither results nor an error"))
+                why = error or AssertionError("neither results nor an error")
+                loop.call_soon_threadsafe(future.set_exception, why)
             else:
-                future.set_result(results)
+                loop.call_soon_threadsafe(future.set_result, results)
 
         self.writer.enqueue(calls, on_done)
         return future
