@@ -1,13 +1,14 @@
-"""W6: what a claim and an enqueue cost behind 1,000,000 queued executions, against an empty store."""
+"""W6: what a claim and an enqueue cost behind 1,000,000 queued executions, against a short queue."""
 
 from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.harness import Row, median, spread
+from benchmarks.harness import Row, median
 from defer_cli.domain.enqueue import Enqueue
 from defer_cli.domain.ids import random_id
 from defer_cli.domain.settle import Move
@@ -17,6 +18,8 @@ from defer_cli.store.sqlite.store import open_store
 
 _BATCH = 200
 _TURNS = 50
+_FEW = 10_000
+"""The short queue a long one is held against: long enough that all turns find work of every function."""
 _PROBE = "probe"
 
 
@@ -37,17 +40,27 @@ def _fill(store: Store, functions: list[str], count: int) -> None:
     store.checkpoint()
 
 
-def turn_ms(count: int, functions: list[str], limits: Mapping[str, Limit]) -> tuple[float, float]:
-    """Return milliseconds of an enqueue of 200 and of a claim of 200 with their outcomes, each with its commit."""
+@dataclass(frozen=True)
+class Shape:
+    """What stands in the queue, and which calls are added to it."""
+
+    what: str
+    queued: list[str]
+    limits: Mapping[str, Limit]
+    added: list[str]
+
+
+def turn_ms(shape: Shape, count: int) -> tuple[float, float]:
+    """Return milliseconds of an enqueue of 200, and of a claim of 200 with their outcomes, each with its commit."""
     with tempfile.TemporaryDirectory(prefix="defer-bench-") as folder:
         store = open_store(Path(folder) / "defer.db")
-        known = {**limits, _PROBE: Limit()}
-        _fill(store, functions, count)
+        known = {**shape.limits, _PROBE: Limit()}
+        _fill(store, shape.queued, count)
         enqueues: list[float] = []
         claims: list[float] = []
         moves: list[Move] = []
         for _ in range(_TURNS):
-            calls = _calls([_PROBE] if limits_front(limits) else [*functions], _BATCH, store.now())
+            calls = _calls(shape.added, _BATCH, store.now())
             began = time.perf_counter()
             with store.transaction():
                 store.insert(calls)
@@ -67,33 +80,28 @@ def turn_ms(count: int, functions: list[str], limits: Mapping[str, Limit]) -> tu
     return median(enqueues) * 1e3, median(claims[1:]) * 1e3
 
 
-def limits_front(limits: Mapping[str, Limit]) -> bool:
-    """Whether the backlog stands in front at its limit, so that only the probe can be claimed."""
-    return any(limit.concurrency is not None for limit in limits.values())
-
-
 def measure(runs: int, count: int = 1_000_000) -> list[Row]:
-    """Return the rows of W6."""
+    """Return the rows of W6: each against the same calls on a store with a short queue of the same shape."""
     many = [f"f{number}" for number in range(1_000)]
-    shapes: dict[str, Callable[[int], tuple[float, float]]] = {
-        "one function": lambda n: turn_ms(n, ["f"], {"f": Limit()}),
-        "1,000 functions": lambda n: turn_ms(n, many, dict.fromkeys(many, Limit())),
-        "one at its limit in front": lambda n: turn_ms(n, ["f"], {"f": Limit(concurrency=1)}),
-    }
+    shapes = [
+        Shape("one function", ["f"], {"f": Limit()}, [_PROBE]),
+        Shape("1,000 functions", many, dict.fromkeys(many, Limit()), [_PROBE]),
+        Shape("1,000 functions, each call another", many, dict.fromkeys(many, Limit()), many),
+        Shape("one at its limit in front", ["f"], {"f": Limit(concurrency=1)}, [_PROBE]),
+    ]
     rows = []
-    for what, shape in shapes.items():
-        few = [shape(_BATCH) for _ in range(min(runs, 3))]
-        full = [shape(count)]
+    for shape in shapes:
+        few = [turn_ms(shape, _FEW) for _ in range(min(runs, 3))]
+        full = turn_ms(shape, count)
         for position, name in ((0, "enqueue"), (1, "claim with outcomes")):
-            empty_ms = median([times[position] for times in few])
-            full_ms = median([times[position] for times in full])
+            empty = [times[position] for times in few]
             rows.append(
                 Row(
                     "W6",
-                    f"{name} of {_BATCH} behind {count:,} of {what}",
-                    f"{full_ms:.2f} ms",
-                    spread([times[position] for times in few], " ms empty", 2),
-                    f"{full_ms / empty_ms:.2f} of empty",
+                    f"{name} of {_BATCH} behind {count:,} of {shape.what}",
+                    f"{full[position]:.2f} ms",
+                    f"{median(empty):.2f} ms behind {_FEW:,}",
+                    f"{full[position] / median(empty):.2f} of that",
                     "≤ 2, then 1.2",
                 )
             )
