@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import socket
@@ -204,6 +205,7 @@ class Runner:
             await self._trigger(name)
         self._alarm.start()
         self._listener.ready(self._banner(found))
+        gc.freeze()  # what is here stays: a collection need not look at it again
 
     def _add_alarms(self) -> None:
         dispatcher, alarm = self._dispatcher, self._alarm

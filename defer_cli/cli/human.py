@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import IO, TYPE_CHECKING
 
-from defer_cli.cli.check import counted
+from defer_cli.cli.check import count_problems, counted
 from defer_cli.cli.failures import show_problems
-from defer_cli.cli.output import Sink, cut, distance_words, moment_words, styled, visible
+from defer_cli.cli.output import Sink, cut, distance_words, moment_words, say, styled, visible
 from defer_cli.domain.duration import in_words
 from defer_cli.domain.execution import to_moment
 from defer_cli.engine.events import LeftQueue, WorkerDied
@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 _LONGEST_ERROR = 300
 _SECOND_US = 1_000_000
 _COLOURS = {"succeed": "green", "fail": "red", "retry": "yellow", "interrupt": "yellow", "aborted": "yellow"}
+_WORDS = {"retry": "failed", "interrupt": "interrupted, runs again"}
 _LEVELS = {"error": "red", "warning": "yellow"}
+_WIDEST_NAME, _OUTCOME_WIDTH, _SPAN_WIDTH = 40, len("succeed"), len("59.99 s")
 
 
 class HumanLog:
@@ -33,6 +35,7 @@ class HumanLog:
         self._stream = stream
         self._sink = Sink(stream)
         self._functions: Mapping[str, FunctionSpec] = {}
+        self._shown: Sequence[Problem] = ()
 
     def ready(self, banner: Banner) -> None:
         """Say that the runner is up, and what it is."""
@@ -56,8 +59,11 @@ class HumanLog:
         self._functions = functions
 
     def problems(self, problems: Sequence[Problem]) -> None:
-        """Show breaches of the folder's rule and warnings, on stderr."""
-        show_problems(problems)
+        """Show breaches of the folder's rule and warnings that are new, on stderr; of the others, how many are left."""
+        show_problems([problem for problem in problems if problem not in self._shown])
+        if any(problem not in problems for problem in self._shown):
+            say(f"{count_problems(tuple(problems))} left")
+        self._shown = problems
 
     def settled(self, moves: Sequence[Move]) -> None:
         """Write a line for each attempt that has ended."""
@@ -67,7 +73,7 @@ class HumanLog:
         """Write a line about something else that has happened."""
         now = _clock(datetime.now(UTC))
         if isinstance(event, LeftQueue):
-            self._write(f"{now}  {event.function}  {event.state} before it ran  {event.id}")
+            self._write(f"{now}  {visible(event.function)}  {event.state} before it ran  {event.id}")
         elif isinstance(event, WorkerDied):
             words = f"worker {event.pid} {event.cause}; {counted(event.running, 'execution')} in it"
             self._write(f"{now}  {styled(visible(words), 'red', self._stream)}")
@@ -77,29 +83,29 @@ class HumanLog:
     def _noted(self, level: str, message: str, fields: Mapping[str, object]) -> str:
         words = visible(message)
         if level in _LEVELS:
-            told = ", ".join(f"{name}: {visible(cut(str(value), _LONGEST_ERROR))}" for name, value in fields.items())
+            told = ", ".join(f"{name}: {_told_value(value)}" for name, value in fields.items())
             words = styled(f"{words} ({told})" if told else words, _LEVELS[level], self._stream)
         return words
 
     def _ended(self, move: Move) -> str:
-        parts = [_clock(to_moment(move.at_us)), move.function, f"attempt {move.attempt}"]
-        parts.append(styled(self._outcome(move), _COLOURS[move.name], self._stream))
+        width = min(max(map(len, self._functions), default=0), _WIDEST_NAME)
+        outcome = f"{_WORDS.get(move.name, move.target):<{_OUTCOME_WIDTH}}"
+        parts = [_clock(to_moment(move.at_us)), f"{move.function:<{width}}", f"attempt {move.attempt}"]
+        parts.append(styled(outcome, _COLOURS[move.name], self._stream))
         if move.started_us:
-            parts.append(in_words(timedelta(microseconds=move.at_us - move.started_us)))
+            parts.append(f"{in_words(timedelta(microseconds=move.at_us - move.started_us)):>{_SPAN_WIDTH}}")
+        parts.append(styled(move.id, "dim", self._stream))
         if move.error is not None:
             parts.append(_told(move.error))
-        parts.append(styled(move.id, "dim", self._stream))
+        if move.name == "retry" and move.scheduled_us is not None:
+            parts.append(self._retried(move, move.scheduled_us))
         return "  ".join(parts)
 
-    def _outcome(self, move: Move) -> str:
-        if move.name == "retry" and move.scheduled_us is not None:
-            spec = self._functions.get(move.function)
-            total = f" of {spec.options.retry.max_attempts}" if spec is not None else ""
-            wait = timedelta(seconds=round((move.scheduled_us - move.at_us) / _SECOND_US))
-            return f"failed, retry {move.charged}{total} in {in_words(wait)} ({_clock(to_moment(move.scheduled_us))})"
-        if move.name == "interrupt":
-            return "interrupted, will run again"
-        return str(move.target)
+    def _retried(self, move: Move, scheduled_us: int) -> str:
+        spec = self._functions.get(move.function)
+        total = f" of {spec.options.retry.max_attempts}" if spec is not None else ""
+        wait = timedelta(seconds=round((scheduled_us - move.at_us) / _SECOND_US))
+        return f"retry {move.charged}{total} in {in_words(wait)} ({_clock(to_moment(scheduled_us))})"
 
     def _write(self, text: str) -> None:
         if text:
@@ -108,8 +114,17 @@ class HumanLog:
 
 def _told(error: ExecutionError) -> str:
     message = cut(visible(error.message), _LONGEST_ERROR)
-    words = f"{error.type}: {message}" if message else error.type
+    words = f"{visible(error.type)}: {message}" if message else visible(error.type)
     return f"{words} ({visible(error.location)})" if error.location else words
+
+
+def _told_value(value: object) -> str:
+    text = str(value)
+    try:
+        moment = datetime.fromisoformat(text) if "T" in text else None
+    except ValueError:
+        moment = None
+    return visible(cut(text, _LONGEST_ERROR)) if moment is None else moment_words(moment)
 
 
 def _clock(moment: datetime) -> str:

@@ -10,11 +10,12 @@ import typer
 
 from defer_cli.cli.failures import INVALID, OK, show_problems, show_warning
 from defer_cli.cli.options import Data, Directory, Json, Project
-from defer_cli.cli.output import distance_words, moment_words, say, show_json, show_rows
+from defer_cli.cli.output import distance_words, moment_words, say, show_json, show_rows, visible
 from defer_cli.domain.cron import Cron
 from defer_cli.domain.errors import CronError, DeferError
 
 if TYPE_CHECKING:
+    from defer_cli.discovery.discover import Discovery
     from defer_cli.domain.function import FunctionSpec
     from defer_cli.link.project import DataFolder
 
@@ -51,7 +52,19 @@ def list_functions(
     else:
         say(f"no functions yet in {place.folder}; `defer init` writes the first")
     show_problems(found.problems)
+    _tell_of_gone(last, found)
     return INVALID if found.has_breach else OK
+
+
+def _tell_of_gone(last: dict[str, Any], found: Discovery) -> None:
+    """Say which functions are no more, though calls of them wait; a broken file may hold any of them."""
+    known = {spec.name for spec in found.functions}
+    for name in sorted(set(last) - known) if not found.has_breach else ():
+        if last[name]["state"] == "created":
+            show_warning(
+                f"calls of {visible(name)} wait, and there is no such function",
+                mend=f"bring back {visible(name)}.py, and they run",
+            )
 
 
 def _last_executions(data: DataFolder) -> dict[str, Any]:

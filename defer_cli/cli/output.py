@@ -99,7 +99,9 @@ def _show_folded(lead: str, text: str, limit: int, stream: IO[str]) -> None:
     import textwrap
 
     room = max(limit - len(lead), 8)
-    for position, line in enumerate(textwrap.wrap(text, room)):
+    parts = [text] if _columns(text) <= room else text.replace(", ", ",\n").split("\n")
+    lines = [line for part in parts for line in textwrap.wrap(part, room)]
+    for position, line in enumerate(lines):
         print((lead if position == 0 else " " * len(lead)) + line, file=stream)
 
 

@@ -48,7 +48,7 @@ def discover(
     """Return what the files under ``folder`` define. Blocks: on an event loop, run it in a thread.
 
     A file whose import ends the inspector is reported, and the others are inspected without it; one that is
-    still being imported at ``deadline`` is reported, and nothing is known of the others.
+    still being imported at ``deadline`` is reported, and the others as not looked at because of it.
     """
     project, folder = absolute(project), absolute(folder)
     found = scan(project, folder)
@@ -65,8 +65,10 @@ def discover(
             functions = report.functions
             problems += report.problems
             break
-        problems.append(_failed_at(inspector, project, folder, deadline))
+        failed = _failed_at(inspector, project, folder, deadline)
+        problems.append(failed)
         if inspector.is_late or inspector.importing not in waiting:
+            problems += [_unseen(relative_to(project, file), failed) for file in waiting if file != inspector.importing]
             break
         waiting.remove(inspector.importing)
     return Discovery(
@@ -84,6 +86,15 @@ def _failed_at(inspector: _Inspector, project: Path, folder: Path, deadline: tim
         problem = f"cannot be imported: the process that imported it {inspector.ending}"
         mend = "move what ends or crashes the process (os._exit, C code) from the top of the file into the function"
     return Problem(code="DEF008", problem=problem, file=relative_to(project, inspector.importing or folder), mend=mend)
+
+
+def _unseen(file: str, culprit: Problem) -> Problem:
+    return Problem(
+        code="DEF008",
+        problem=f"could not be looked at because of {culprit.file}",
+        file=file,
+        mend=f"mend {culprit.file} first",
+    )
 
 
 class _Inspector:

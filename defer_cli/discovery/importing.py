@@ -7,8 +7,8 @@ import sys
 import time
 from collections.abc import Callable
 from importlib import import_module
-from importlib.machinery import ModuleSpec
-from importlib.util import module_from_spec, spec_from_file_location
+from importlib.machinery import ModuleSpec, SourceFileLoader
+from importlib.util import module_from_spec, source_from_cache, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -32,8 +32,7 @@ def prepare(project: Path, folder: Path) -> tuple[Path, BaseException] | None:
         if str(entry) in sys.path:
             sys.path.remove(str(entry))
         sys.path.insert(0, str(entry))
-    if _was_just_saved(folder):
-        sys.dont_write_bytecode = True
+    _cache_no_fresh_source()
     keep_problems()
     failure: tuple[Path, BaseException] | None = None
     place = base
@@ -109,11 +108,15 @@ def _make_package(name: str, folder: Path) -> BaseException | None:
     return None
 
 
-def _was_just_saved(folder: Path) -> bool:
-    """Return whether a file is so new that its next version may have the same time.
+def _cache_no_fresh_source() -> None:
+    """Have Python write no bytecode of a file, wherever it is, that was saved a moment ago.
 
-    Python takes cached bytecode for fresh when time (in seconds) and size agree: two quick saves would show
-    the first one.
+    It takes cached bytecode for fresh when time (in seconds) and size agree: two quick saves would show the first.
     """
-    newest = max((path.stat().st_mtime for path in folder.rglob("*.py") if path.exists()), default=0.0)
-    return time.time() - newest < _CLOCK_OF_FILES_SECONDS
+    write = SourceFileLoader.set_data
+
+    def set_data(loader: SourceFileLoader, path: str, data: bytes, *, _mode: int = 0o666) -> None:
+        if time.time() - os.stat(source_from_cache(path)).st_mtime >= _CLOCK_OF_FILES_SECONDS:
+            write(loader, path, data, _mode=_mode)
+
+    SourceFileLoader.set_data = set_data  # type: ignore[method-assign, assignment]

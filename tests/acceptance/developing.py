@@ -7,11 +7,11 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tests.acceptance.command import DEFER, environment
-from tests.process.harness import DEADLINE_SECONDS, Project, Runner
+from tests.process.harness import DEADLINE_SECONDS, Project, Runner, until
 
 
 class Dev(Runner):
@@ -41,14 +41,17 @@ class Dev(Runner):
 
 @contextmanager
 def dev(
-    project: Project, *options: str, data: Path | None = None, env: Mapping[str, str] | None = None
+    project: Project,
+    *options: str,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    data: Path | None = None,
 ) -> Iterator[Dev]:
-    """Keep `defer dev` alive for the block, from its ready line on."""
-    where = ["--data", str(data)] if data else []
+    """Keep `defer dev` alive for the block, from its ready line on; ``data`` is where its data folder must be."""
     process = subprocess.Popen(
-        [*DEFER, "dev", "--workers", "1", *where, *options],
-        cwd=project.root,
-        env=environment({"PYTHONUNBUFFERED": "1", **(env or {})}),
+        [*DEFER, "dev", "--workers", "1", *options],
+        cwd=cwd or project.root,
+        env=environment({"PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "", **(env or {})}),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -57,6 +60,7 @@ def dev(
     running = Dev(process, data or project.data)
     try:
         running.next_line("is ready")
+        until(lambda: _is_watching(process.pid), "it watches for saves")
         yield running
         process.send_signal(signal.SIGTERM)
         assert running.wait() == 0, running.output
@@ -74,3 +78,9 @@ def save_by_rename(path: Path, text: str) -> None:
     temporary = path.with_name(f".{path.name}.swp")
     temporary.write_text(text)
     os.replace(temporary, path)
+
+
+def _is_watching(pid: int) -> bool:
+    with suppress(FileNotFoundError):  # it closes files meanwhile
+        return any("inotify wd:" in info.read_text() for info in Path(f"/proc/{pid}/fdinfo").iterdir())
+    return False

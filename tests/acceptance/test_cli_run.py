@@ -194,7 +194,7 @@ def test_dev_tells_a_person_what_happens(project: Path) -> None:
         id = defer(project, "trigger", "greet", "Ada").out.strip()
         line = runner.line_with(id)
 
-        assert "  greet  attempt 1  succeed  " in line
+        assert "  greet   attempt 1  succeed  " in line
         assert runner.stop() == 0
 
 

@@ -197,9 +197,10 @@ def test_calls_survive_a_runner_that_starts_again(project: Project) -> None:
     with project.run("--workers", "1") as runner:
         project.until_noted("greeted", 20)
         runner.kill()
-    with project.run("--workers", "1"):
+    with project.run("--workers", "1") as runner:
         app.communicate(timeout=30)
         until(lambda: len(set(project.noted("greeted"))) == 400, "each call has run")
+        runner.stop()
 
     assert app.returncode == 0
     assert project.counts() == {("greet", State.SUCCEED): 400}

@@ -121,20 +121,6 @@ def test_a_worker_that_is_killed_costs_nobody_a_retry(project: Project, client: 
     assert [project.get(id).charged for id in ids] == [0] * 4
 
 
-@pytest.mark.xfail(reason="suspects are not yet run alone")
-def test_the_neighbours_of_a_poisonous_function_are_not_charged(project: Project, client: Client) -> None:
-    ids = [client.call("innocent", f"near{number}") for number in range(6)]
-    for number in range(6):
-        project.until_noted(f"near{number}")
-    poison = client.run("exit_always")
-    for number in range(6):
-        project.note(f"go-near{number}")
-
-    assert [client.wait(id) for id in ids] == ["succeed"] * 6
-    assert [project.get(id).charged for id in ids] == [0] * 6
-    assert project.get(poison).error_code == "ER0003"
-
-
 def test_an_exit_in_a_task_fails_its_function_and_ends_no_process(
     project: Project, runner: Runner, client: Client
 ) -> None:

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,7 @@ LONG = """
 KILLER = """
     @defer
     async def killer():
+        note("started", current_execution().id)
         os.kill(os.getppid(), signal.SIGKILL)
         await asyncio.sleep(60)
 """
@@ -122,10 +124,11 @@ def test_an_execution_is_on_disk_before_its_first_line_runs(project: Project, tm
     for number in range(ROUNDS):
         data = tmp_path / f"data{number}"
         with project.run("--workers", "1", data=data) as runner, runner.client() as client:
-            id = client.call("killer")
+            with suppress(ConnectionError):  # it may be dead before it has answered
+                client.call("killer")
             runner.wait()
         with project.reader(data) as reader:
-            found = reader.get(id)
+            found = reader.get(project.until_noted("started", number + 1)[number])
         if found is None or (found.state, found.attempt) != (State.STARTED, 1):
             lost.append((number, found))
 

@@ -79,6 +79,19 @@ def test_a_narrow_terminal_gets_blocks_that_fit(monkeypatch: pytest.MonkeyPatch)
     assert lines[0] == "send"
 
 
+def test_a_list_in_a_block_is_folded_between_its_items(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    stream = io.StringIO()
+    show_rows(
+        ("name", "next"), [("send", "2026-11-30 08:00 (in 6d 10h), 2026-12-07 08:00 (in 13d 10h)")], stream=stream
+    )
+
+    assert stream.getvalue().splitlines()[1:] == [
+        "  next  2026-11-30 08:00 (in 6d 10h),",
+        "        2026-12-07 08:00 (in 13d 10h)",
+    ]
+
+
 def test_a_pipe_gets_a_table_however_long(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(rows_at("", monkeypatch)) == 3
 

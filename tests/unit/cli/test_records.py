@@ -15,7 +15,7 @@ from defer_cli.assembly import Banner
 from defer_cli.cli.human import HumanLog
 from defer_cli.cli.records import RecordLog
 from defer_cli.domain.execution import ExecutionError
-from defer_cli.domain.function import FunctionSpec
+from defer_cli.domain.function import FunctionSpec, Problem
 from defer_cli.domain.settle import Move
 from defer_cli.domain.states import State
 from defer_cli.engine.events import LeftQueue, Note, WorkerDied
@@ -176,7 +176,7 @@ def test_the_ready_record_says_what_runs() -> None:
 
 
 def test_a_person_reads_a_success_in_one_line() -> None:
-    assert told(SUCCESS) == ["12:12:44  send  attempt 2  succeed  38 ms  01kb"]
+    assert told(SUCCESS) == ["12:12:44  send  attempt 2  succeed    38 ms  01kb"]
 
 
 def test_a_person_reads_a_retry_in_one_line() -> None:
@@ -184,10 +184,27 @@ def test_a_person_reads_a_retry_in_one_line() -> None:
 
     assert told(RETRY, functions={"send": spec}) == [
         (
-            "12:12:44  send  attempt 2  failed, retry 1 of 13 in 34 s (12:13:18)  38 ms  "
-            r'ValueError: no "user"\n\x1b[2J (src/defer/send.py:7)  01kb'
+            "12:12:44  send  attempt 2  failed     38 ms  01kb  "
+            r'ValueError: no "user"\n\x1b[2J (src/defer/send.py:7)  retry 1 of 13 in 34 s (12:13:18)'
         )
     ]
+
+
+def test_the_lines_of_functions_are_aligned() -> None:
+    spec = FunctionSpec(name="send_all", kind="function", module="defer.send_all", file="send_all.py", line=1)
+
+    assert told(SUCCESS, functions={"send_all": spec}) == ["12:12:44  send      attempt 2  succeed    38 ms  01kb"]
+
+
+def test_a_problem_is_shown_once_and_then_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    first, second = (Problem(code="DEF001", problem="is empty", file=name, mend="fill it") for name in "ab")
+    log = HumanLog(io.StringIO())
+    log.problems((first, second))
+    assert capsys.readouterr().err.count("error[DEF001]") == 2
+
+    log.problems((second,))
+    log.problems(())
+    assert capsys.readouterr().err == "1 problem left\nno problems left\n"
 
 
 def test_a_person_reads_what_runs() -> None:

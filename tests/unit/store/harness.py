@@ -1,0 +1,143 @@
+"""A writer on a real store whose commits can be held, and everything it has told."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from defer_cli.domain.enqueue import Enqueue, Refused, Stored
+from defer_cli.domain.log_chunk import LogChunk
+from defer_cli.domain.settle import Move
+from defer_cli.domain.states import State
+from defer_cli.store.contract import Claim
+from defer_cli.store.sqlite import open_reader, open_store
+from defer_cli.store.sqlite.store import SqliteStore
+from defer_cli.store.writer import Writer
+from tests.store.harness import NOON
+
+DEADLINE_SECONDS = 10
+
+
+class Recorder:
+    """The real store, with a note of what is done to it, and doors that can be held shut."""
+
+    def __init__(self, store: SqliteStore) -> None:
+        self._store = store
+        self.steps: list[str] = []
+        self.may_commit = threading.Event()
+        self.may_commit.set()
+        self.is_committing = threading.Event()
+        self.failure: Exception | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        self.steps.append("begin")
+        with self._store.transaction():
+            yield
+            if self.failure is not None:
+                raise self.failure
+            self.is_committing.set()
+            assert self.may_commit.wait(DEADLINE_SECONDS)
+        self.steps.append("commit")
+
+    def insert(self, calls: Sequence[Enqueue]) -> list[Stored | Refused]:
+        self.steps.append("insert")
+        return self._store.insert(calls)
+
+    def apply(self, moves: Sequence[Move]) -> list[bool]:
+        self.steps.append("apply")
+        return self._store.apply(moves)
+
+    def claim(self, **given: Any) -> Claim:
+        self.steps.append("claim")
+        return self._store.claim(**given)
+
+    def append_logs(self, chunks: Sequence[LogChunk]) -> None:
+        self.steps.append("logs")
+        self._store.append_logs(chunks)
+
+    @property
+    def commits(self) -> int:
+        return self.steps.count("commit")
+
+
+class Desk:
+    """A writer and everything it has told."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.store = Recorder(open_store(path, clock=lambda: NOON))
+        self.claims: list[Claim] = []
+        self.applied: list[tuple[str, bool]] = []
+        self.fatal: list[BaseException] = []
+        self.answered_on: list[threading.Thread] = []
+        self._told = asyncio.Event()
+        self.writer = Writer(
+            self.store,
+            runner="a",
+            on_claim=self._on_claim,
+            on_applied=self._on_applied,
+            on_fatal=self.fatal.append,
+        )
+
+    def _on_claim(self, claim: Claim) -> None:
+        self.claims.append(claim)
+        self._told.set()
+
+    def _on_applied(self, moves: Sequence[Move], applied: Sequence[bool]) -> None:
+        self.applied += [(move.id, was) for move, was in zip(moves, applied, strict=True)]
+        self._told.set()
+
+    def started(self) -> list[Any]:
+        return [running for claim in self.claims for running in claim.started]
+
+    async def until(self, is_so: Callable[[], bool]) -> None:
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            while not is_so():
+                self._told.clear()
+                await self._told.wait()
+
+    async def enqueue(self, *calls: Enqueue) -> list[Stored | Refused]:
+        return await self.promise(*calls)
+
+    def promise(self, *calls: Enqueue) -> asyncio.Future[list[Stored | Refused]]:
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[list[Stored | Refused]] = loop.create_future()
+
+        def on_done(results: list[Stored | Refused] | None, error: BaseException | None) -> None:
+            self.answered_on.append(threading.current_thread())
+            if results is None:
+                loop.call_soon_threadsafe(future.set_exception, error or AssertionError("neither results nor error"))
+            else:
+                loop.call_soon_threadsafe(future.set_result, results)
+
+        self.writer.enqueue(calls, on_done)
+        return future
+
+    async def barrier(self) -> None:
+        await self.writer.submit(lambda store: None)
+
+    def states(self) -> dict[str, State]:
+        reader = open_reader(self.path)
+        try:
+            return {execution.id: execution.state for execution in reader.executions(limit=1_000)}
+        finally:
+            reader.close()
+
+    @contextmanager
+    def shut(self) -> Iterator[None]:
+        """Hold the next commit for the block."""
+        self.store.is_committing.clear()
+        self.store.may_commit.clear()
+        self.writer.wake()
+        assert self.store.is_committing.wait(DEADLINE_SECONDS)
+        self.store.steps.clear()
+        yield
+        self.store.may_commit.set()
