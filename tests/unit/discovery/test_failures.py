@@ -118,6 +118,16 @@ def test_a_file_that_is_never_done_is_named_at_the_deadline(project: SmallProjec
     assert "after 1.5 s" in found.problems[0].problem
 
 
+def test_the_files_that_were_not_looked_at_say_because_of_which(project: SmallProject) -> None:
+    project.write("send.py", right("send"))
+    project.write("wait.py", "import threading\nthreading.Event().wait()\n")
+
+    found = project.discover(deadline=timedelta(seconds=1.5))
+
+    assert [problem.file for problem in found.problems] == ["src/defer/send.py", "src/defer/wait.py"]
+    assert "because of src/defer/wait.py" in found.problems[0].problem
+
+
 def test_a_failing_init_file_is_named_and_the_others_are_seen(project: SmallProject) -> None:
     (project.folder / "__init__.py").write_text("1 / 0\n")
     project.write("send.py", right("send"))
