@@ -111,7 +111,6 @@ class Runner:
         Raises ``StoreError`` when the data folder is not to be had.
         """
         plan = self._plan
-        plan.data.create()
         with ExitStack() as stack:
             discovering = asyncio.ensure_future(self._discover())
             if not plan.is_dev:
@@ -119,6 +118,7 @@ class Runner:
                 self._listener.problems(found.problems)
                 if found.has_breach:
                     return EXIT_PROBLEMS
+            plan.data.require()
             stack.enter_context(lock.own(Path(plan.data.lock), "runner"))
             stack.callback(self._listen_to_signals())
             self._build(await asyncio.to_thread(self._open_store))

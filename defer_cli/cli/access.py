@@ -177,16 +177,6 @@ def _insert(data: DataFolder, call: Enqueue) -> Stored:
         return insert_one(store, call)
 
 
-def make_data_folder(data: DataFolder) -> None:
-    """Make the data folder; raise ``StoreError`` where that is not allowed."""
-    try:
-        data.create()
-    except OSError as error:
-        raise StoreError(
-            f"the data folder cannot be made: {error.strerror}", where=data.path, mend="name another one with --data"
-        ) from None
-
-
 @contextmanager
 def _reached_or_owned(data: DataFolder) -> Iterator[Line | None]:
     """Yield a conversation with the runner, or None while this command owns the data folder.

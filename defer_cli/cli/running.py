@@ -7,7 +7,6 @@ import logging
 from typing import TYPE_CHECKING
 
 from defer_cli.assembly import Plan, Runner, RunnerListener
-from defer_cli.cli.access import make_data_folder
 from defer_cli.engine.events import Note
 
 if TYPE_CHECKING:
@@ -25,7 +24,6 @@ def run_in(
     found: Discovery | None = None,
 ) -> int:
     """Run until told to stop, or until a burst is done; return the exit code. Raises ``StoreError``."""
-    make_data_folder(place.data)
     plan = Plan(
         project=place.project,
         folder=place.folder,

@@ -70,7 +70,7 @@ def trigger(
 
     from defer_cli.cli import access
 
-    access.make_data_folder(place.data)
+    place.data.require()
 
     stored = access.enqueue(place.data, call)
     print(call.id, flush=True)

@@ -9,10 +9,10 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from time import monotonic
+from time import monotonic, time_ns
 
 import msgspec
 
@@ -35,6 +35,8 @@ class Discovery:
     functions: tuple[FunctionSpec, ...] = ()
     problems: tuple[Problem, ...] = ()
     files: tuple[str, ...] = ()
+    began_ns: int = field(default=0, compare=False)
+    """When it began to look, by the clock of the machine."""
 
     @property
     def has_breach(self) -> bool:
@@ -50,6 +52,7 @@ def discover(
     A file whose import ends the inspector is reported, and the others are inspected without it; one that is
     still being imported at ``deadline`` is reported, and the others as not looked at because of it.
     """
+    began_ns = time_ns()
     project, folder = absolute(project), absolute(folder)
     found = scan(project, folder)
     problems = list(found.problems)
@@ -75,6 +78,7 @@ def discover(
         functions=functions,
         problems=tuple(sorted(problems, key=lambda problem: (problem.file, problem.line or 0, problem.code))),
         files=tuple(relative_to(project, file) for file in found.files),
+        began_ns=began_ns,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
@@ -12,12 +13,10 @@ from defer_cli.discovery.discover import Discovery, discover
 from defer_cli.domain.duration import in_words
 from defer_cli.domain.function import FunctionSpec, Problem
 from defer_cli.engine.events import Listener, Note
+from defer_cli.engine.saves import saves
 from defer_cli.workers.pool import Pool
 
 _MOST_NAMED = 3
-_STEP_MILLISECONDS = 20
-_DEBOUNCE_MILLISECONDS = 60
-"""An editor writes a file in several steps; a save is over when none came for this long."""
 
 
 class Reload:
@@ -38,49 +37,51 @@ class Reload:
         self._listener = listener
         self._on_exchange = on_exchange
         self._on_problems = on_problems
-        self._shown: tuple[Problem, ...] = ()
+        self._found = Discovery()
 
     async def begin(self, found: Discovery) -> None:
         """Load what discovery found first."""
-        self._shown = found.problems
+        self._found = found
         await self._exchange(found)
 
     async def watch(self) -> None:
         """Reload at every save of a Python file beside or below the defer folder, until cancelled."""
-        from watchfiles import PythonFilter, awatch
+        async for changed in saves(self._project, self._folder, self._found):
+            await self._reload(changed)
 
-        async for changes in awatch(
-            self._folder.parent,
-            watch_filter=PythonFilter(),
-            step=_STEP_MILLISECONDS,
-            debounce=_DEBOUNCE_MILLISECONDS,
-        ):
-            await self._reload(sorted({Path(path).name for _, path in changes}))
-
-    async def _reload(self, changed: list[str]) -> None:
+    async def _reload(self, changed: Sequence[str]) -> None:
         began = time.monotonic()
         before = self._pool.specs
         found, _ = await asyncio.gather(asyncio.to_thread(discover, self._project, self._folder), self._pool.warm_up())
-        if found.problems != self._shown:
-            self._shown = found.problems
+        if found.problems != self._found.problems:
             self._on_problems(found.problems)
-        names = await self._exchange(found)
-        reloaded = [spec.name for spec in found.functions if Path(spec.file).name in changed]
-        kept = sorted(set(before) & set(self._pool.specs) - set(names))
-        message = f"changed {_some(changed)} → {_some(reloaded) if reloaded else _count(len(names))} reloaded"
-        message += f" ({in_words(_since(began))})"
-        if kept:
-            message += f"; on their last good version: {_some(kept)}"
-        self._listener.tell(Note("info", message, {"changed": ",".join(changed), "functions": len(names)}))
+        self._found = found
+        await self._exchange(found)
+        files = {Path(os.path.relpath(os.path.join(self._project, path), self._project)).as_posix() for path in changed}
+        names = _some(sorted(Path(path).name for path in changed))
+        message = f"changed {names} → {self._outcome(before, files)} ({in_words(_since(began))})"
+        self._listener.tell(Note("info", message, {"changed": names, "functions": len(found.functions)}))
 
-    async def _exchange(self, found: Discovery) -> list[str]:
+    def _outcome(self, before: Mapping[str, FunctionSpec], changed: set[str]) -> str:
+        """Say what came of a reload, first of all for the functions of the files that changed."""
+        good = {spec.name: spec.file for spec in self._found.functions}
+        kept = sorted(set(self._pool.specs) - set(good))
+        gone = sorted(set(before) - set(self._pool.specs))
+        own = sorted(name for name, file in good.items() if file in changed)
+        parts = [f"{_some(own)} reloaded"] if own else []
+        parts += [f"{_some(gone)} gone, its calls wait" if len(gone) == 1 else f"{_some(gone)} gone"] if gone else []
+        parts += [f"{_some(kept)} on the last good version"] if kept else []
+        if good and not own and not gone and not any(self._pool.specs[name].file in changed for name in kept):
+            parts.insert(0, f"{_count(len(good))} reloaded")
+        return "; ".join(parts) or "no functions"
+
+    async def _exchange(self, found: Discovery) -> None:
         broken = {problem.file for problem in found.problems if not problem.is_warning}
         keep = [name for name, spec in self._pool.specs.items() if spec.file in broken]
         failed = await self._pool.exchange(found.functions, keep=keep)
         for name, why in failed.items():
             self._listener.tell(Note("error", f"{name} could not be imported in a worker", {"reason": why}))
         await self._on_exchange(self._pool.specs)
-        return [spec.name for spec in found.functions]
 
 
 def _some(names: Sequence[str]) -> str:

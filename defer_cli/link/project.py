@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from defer_cli.domain.errors import SettingError
+from defer_cli.domain.errors import SettingError, StoreError
 from defer_cli.link.ownership import give_to_owner, make_folder
 
 T = TypeVar("T")
@@ -54,6 +54,17 @@ class DataFolder:
         with open(ignore, "w", encoding="utf-8") as file:
             file.write("*\n")
         give_to_owner(ignore, self.path)
+
+    def require(self) -> None:
+        """Make the folder when it is not there; raise ``StoreError`` where that is not allowed."""
+        try:
+            self.create()
+        except OSError as error:
+            raise StoreError(
+                f"the data folder cannot be made: {error.strerror}",
+                where=self.path,
+                mend="name another one with --data",
+            ) from None
 
 
 def find_root(start: str) -> str | None:

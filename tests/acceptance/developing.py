@@ -7,11 +7,11 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from tests.acceptance.command import DEFER, environment
-from tests.process.harness import DEADLINE_SECONDS, Project, Runner, until
+from tests.process.harness import DEADLINE_SECONDS, Project, Runner
 
 
 class Dev(Runner):
@@ -60,7 +60,6 @@ def dev(
     running = Dev(process, data or project.data)
     try:
         running.next_line("is ready")
-        until(lambda: _is_watching(process.pid), "it watches for saves")
         yield running
         process.send_signal(signal.SIGTERM)
         assert running.wait() == 0, running.output
@@ -78,9 +77,3 @@ def save_by_rename(path: Path, text: str) -> None:
     temporary = path.with_name(f".{path.name}.swp")
     temporary.write_text(text)
     os.replace(temporary, path)
-
-
-def _is_watching(pid: int) -> bool:
-    with suppress(FileNotFoundError):  # it closes files meanwhile
-        return any("inotify wd:" in info.read_text() for info in Path(f"/proc/{pid}/fdinfo").iterdir())
-    return False

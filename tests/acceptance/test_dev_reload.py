@@ -37,6 +37,17 @@ def test_the_first_call_after_a_good_save_is_answered_by_the_new_code(dev_projec
         assert running.result(dev_project, "greet") == "new", line
 
 
+def test_a_save_while_it_starts_is_not_lost(dev_project: Project) -> None:
+    dev_project.write(slow="import time\ntime.sleep(0.3)\n@defer\nasync def slow(): ...\n")
+    starting = Dev(dev_project.command("dev", "--workers", "1"), dev_project.data)
+    until(lambda: _is_importing(starting), "the inspector of the start runs")
+    answering(dev_project, "greet", "new")
+    starting.next_line("is ready")
+
+    until(lambda: starting.result(dev_project, "greet") == "new", "the save is live")
+    assert starting.stop() == 0
+
+
 def test_a_save_in_a_folder_of_the_folder_is_live(dev_project: Project) -> None:
     below = dev_project.folder / "mail" / "late"
     below.mkdir(parents=True)
@@ -69,7 +80,7 @@ def test_a_bad_save_shows_the_line_and_the_last_good_version_goes_on(dev_project
         running.next_line("error[DEF008]", "SyntaxError", "`return 1 +`")
         running.next_line("where: src/defer/greet.py:7")
         running.next_line("mend:")
-        running.next_line("changed greet.py", "last good version")
+        running.next_line("changed greet.py → greet on the last good version")
 
         assert running.result(dev_project, "greet") == "old"
 
@@ -138,7 +149,7 @@ def test_a_new_file_is_a_new_function(dev_project: Project) -> None:
 def test_calls_of_a_deleted_file_wait_until_it_is_back(dev_project: Project) -> None:
     with dev(dev_project) as running, running.client() as client:
         (dev_project.folder / "greet.py").unlink()
-        running.next_line("changed greet.py")
+        running.next_line("changed greet.py → greet gone, its calls wait")
         id = client.call("greet")
         answering(dev_project, "other", 1)
         running.next_line("changed other.py → other reloaded")
