@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from shutil import copytree
@@ -66,7 +65,7 @@ def test_run_starts_nothing(broken: Project) -> None:
     answer = defer(broken.root, "run")
 
     assert (answer.code, answer.out) == (3, "")
-    assert not os.path.exists(broken.data / "defer.db")
+    assert not broken.data.exists()
 
 
 def test_dev_runs_what_is_right_and_takes_in_each_file_as_it_is_mended(broken: Project) -> None:
