@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from defer_cli import __version__
-from defer_cli.discovery.discover import Discovery, discover
+from defer_cli.discovery.discover import Discovery, discover_in_thread
 from defer_cli.discovery.environment import function_environment
 from defer_cli.domain.enqueue import Enqueue
 from defer_cli.domain.errors import StoreError
@@ -30,7 +30,7 @@ from defer_cli.engine.events import Listener, Note
 from defer_cli.engine.inbox import InboxImport
 from defer_cli.engine.reload import Reload
 from defer_cli.engine.requests import Requests
-from defer_cli.engine.rescue import WorkerList, take_back
+from defer_cli.engine.rescue import WorkerList, take_back, take_from_the_future
 from defer_cli.engine.upkeep import Upkeep
 from defer_cli.intake import Intake
 from defer_cli.link import lock
@@ -112,23 +112,41 @@ class Runner:
         """
         plan = self._plan
         with ExitStack() as stack:
+            stack.callback(self._listen_to_signals())
             discovering = asyncio.ensure_future(self._discover())
+            stack.callback(discovering.cancel)
             if not plan.is_dev:
-                found = await discovering
-                self._listener.problems(found.problems)
-                if found.has_breach:
+                if not await self._unless_stopped(discovering):
+                    return EXIT_OK
+                self._listener.problems(discovering.result().problems)
+                if discovering.result().has_breach:
                     return EXIT_PROBLEMS
             plan.data.require()
             stack.enter_context(lock.own(Path(plan.data.lock), "runner"))
-            stack.callback(self._listen_to_signals())
             self._build(await asyncio.to_thread(self._open_store))
-            await self._start(discovering)
-            await self._live()
-            return await self._end()
+            try:
+                starting = asyncio.ensure_future(self._start(discovering))
+                if await self._unless_stopped(starting):
+                    await self._live()
+            finally:
+                code = await self._end()
+            return code
 
     async def _discover(self) -> Discovery:
         plan = self._plan
-        return await asyncio.to_thread(discover, plan.project, plan.folder) if plan.found is None else plan.found
+        return await discover_in_thread(plan.project, plan.folder) if plan.found is None else plan.found
+
+    async def _unless_stopped(self, work: asyncio.Future[Any]) -> bool:
+        """Wait for ``work``; when the runner is told to stop before it is done, cancel it and return False."""
+        stopping = asyncio.ensure_future(self._stop.wait())
+        await asyncio.wait([work, stopping], return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        if not work.done():
+            work.cancel()
+            await asyncio.wait([work])
+            return False
+        work.result()
+        return True
 
     # Building.
 
@@ -141,6 +159,7 @@ class Runner:
         if not store.stopped_cleanly():
             store.quick_check()
         lost = take_back(store)
+        take_from_the_future(store)
         with store.transaction():
             store.start_runner(name=self._name, pid=os.getpid(), version=__version__)
         if lost:
@@ -184,10 +203,10 @@ class Runner:
         self._reload = Reload(
             plan.project, plan.folder, self._pool, self._listener, self._exchanged, self._listener.problems
         )
+        self._writer.start()
 
     async def _start(self, discovering: asyncio.Future[Discovery]) -> None:
         plan = self._plan
-        self._writer.start()
         await self._door.open()
         await self._pool.warm_up()
         found = await discovering

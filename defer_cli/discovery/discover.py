@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import select
 import signal
@@ -21,6 +22,7 @@ from defer_cli.discovery.exchange import Message, Report, Request
 from defer_cli.discovery.importing import absolute
 from defer_cli.discovery.scan import relative_to, scan
 from defer_cli.domain.duration import in_words
+from defer_cli.domain.errors import DeferError
 from defer_cli.domain.function import FunctionSpec, Problem
 
 DEADLINE = timedelta(seconds=30)
@@ -44,10 +46,37 @@ class Discovery:
         return any(not problem.is_warning for problem in self.problems)
 
 
+class GaveUp(DeferError):
+    """Nobody waits for the answer any more."""
+
+
+async def discover_in_thread(project: Path, folder: Path) -> Discovery:
+    """Return what ``discover`` does, without blocking the loop; cancelling it ends the inspector at once."""
+    give_up, ring = os.pipe()
+    looking = asyncio.ensure_future(asyncio.to_thread(discover, project, folder, give_up=give_up))
+    try:
+        return await asyncio.shield(looking)
+    except asyncio.CancelledError:
+        os.write(ring, b".")
+        with suppress(GaveUp):
+            await looking
+        raise
+    finally:
+        os.close(give_up)
+        os.close(ring)
+
+
 def discover(
-    project: Path, folder: Path, *, deadline: timedelta = DEADLINE, environ: Mapping[str, str] = os.environ
+    project: Path,
+    folder: Path,
+    *,
+    deadline: timedelta = DEADLINE,
+    environ: Mapping[str, str] = os.environ,
+    give_up: int | None = None,
 ) -> Discovery:
-    """Return what the files under ``folder`` define. Blocks: on an event loop, run it in a thread.
+    """Return what the files under ``folder`` define. Blocks: on an event loop, use ``discover_in_thread``.
+
+    Once the descriptor ``give_up`` can be read, it ends the inspector and raises ``GaveUp``.
 
     A file whose import ends the inspector is reported, and the others are inspected without it; one that is
     still being imported at ``deadline`` is reported, and the others as not looked at because of it.
@@ -62,7 +91,7 @@ def discover(
     until = monotonic() + deadline.total_seconds()
     while waiting:
         request = Request(project=str(project), folder=str(folder), files=tuple(map(str, waiting)))
-        inspector = _Inspector(request, environment, until)
+        inspector = _Inspector(request, environment, until, give_up)
         report = inspector.report()
         if report is not None:
             functions = report.functions
@@ -104,10 +133,13 @@ def _unseen(file: str, culprit: Problem) -> Problem:
 class _Inspector:
     """One inspector process, from its start to its end."""
 
-    def __init__(self, request: Request, environment: Mapping[str, str], until: float) -> None:
+    def __init__(
+        self, request: Request, environment: Mapping[str, str], until: float, give_up: int | None = None
+    ) -> None:
         self.importing: Path | None = None
         self.is_late = False
         self._until = until
+        self._give_up = give_up
         self._request = msgspec.json.encode(request)
         self._answers, theirs = os.pipe()
         os.set_blocking(self._answers, False)
@@ -153,9 +185,13 @@ class _Inspector:
         poll = select.poll()
         poll.register(self._answers, select.POLLIN)
         poll.register(ended, select.POLLIN)
+        if self._give_up is not None:
+            poll.register(self._give_up, select.POLLIN)
         unfinished = b""
         try:
-            while poll.poll(self._left() * 1000):
+            while ready := poll.poll(self._left() * 1000):
+                if any(descriptor == self._give_up for descriptor, _ in ready):
+                    raise GaveUp("nobody waits for what the files define any more")
                 try:
                     chunk = os.read(self._answers, 65_536)
                 except BlockingIOError:  # it has ended

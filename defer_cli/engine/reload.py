@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 
-from defer_cli.discovery.discover import Discovery, discover
+from defer_cli.discovery.discover import Discovery, discover_in_thread
 from defer_cli.domain.duration import in_words
 from defer_cli.domain.function import FunctionSpec, Problem
 from defer_cli.engine.events import Listener, Note
@@ -52,7 +52,7 @@ class Reload:
     async def _reload(self, changed: Sequence[str]) -> None:
         began = time.monotonic()
         before = self._pool.specs
-        found, _ = await asyncio.gather(asyncio.to_thread(discover, self._project, self._folder), self._pool.warm_up())
+        found, _ = await asyncio.gather(discover_in_thread(self._project, self._folder), self._pool.warm_up())
         if found.problems != self._found.problems:
             self._on_problems(found.problems)
         self._found = found

@@ -45,7 +45,8 @@ def _acquire(descriptor: int, path: Path, holder: Holder) -> None:
             return
         except BlockingIOError:
             held_by, pid = _read(descriptor)
-            if held_by == "runner" or time.monotonic() > deadline:
+            is_runner = held_by == "runner" and pid is not None and _lives(pid)
+            if is_runner or time.monotonic() > deadline:
                 raise _refusal(path, holder, held_by, pid) from None
         time.sleep(_PAUSE_SECONDS)
 
@@ -56,6 +57,17 @@ def _refusal(path: Path, holder: Holder, held_by: str, pid: int | None) -> Store
     if holder == "command" and held_by == "runner":
         mend = "try again: it is starting or stopping"
     return StoreError(f"{path.parent} is owned by {who}", where=str(path), mend=mend)
+
+
+def _lives(pid: int) -> bool:
+    """Whether a process lives: the file of a killed runner names it until the next holder has written."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _read(descriptor: int) -> tuple[str, int | None]:

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -104,3 +105,22 @@ def test_a_holder_whose_block_raises_lets_go(path: Path) -> None:
         raise ValueError
     with lock.own(path, "runner"):
         pass
+
+
+def test_a_runner_that_no_longer_lives_refuses_nobody(path: Path) -> None:
+    """Between its lock and its first word a command's file still names the runner that was killed."""
+    with held(path, "command") as holder, ThreadPoolExecutor() as pool:
+        path.write_text(json.dumps({"holder": "runner", "pid": 2**22 + 1}))
+        waiting = pool.submit(_own_once, path)
+        with pytest.raises(TimeoutError):
+            waiting.result(timeout=0.2)
+        assert holder.stdin is not None
+        holder.stdin.write("\n")
+        holder.stdin.flush()
+
+        assert waiting.result(timeout=10)
+
+
+def _own_once(path: Path) -> bool:
+    with lock.own(path, "runner"):
+        return True
