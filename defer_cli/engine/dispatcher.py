@@ -28,6 +28,7 @@ from defer_cli.workers.process import Assigned, WorkerProcess
 
 GRACE_SECONDS = 5.0
 """Between asking an attempt to end and killing its process."""
+_LOOK_AGAIN_SECONDS = 0.1
 _log = logging.getLogger(__name__)
 _dice = random.random
 
@@ -343,6 +344,12 @@ class Dispatcher:
     def _is_empty(self) -> bool:
         return not (self._assigned or self._homeless or self._in_hand)
 
+    @property
+    def _only_waits(self) -> bool:
+        """Whether all that runs waits for executions which do not: while nothing is claimed, they never will."""
+        is_settling = self._homeless or self._in_hand or not self.writer.is_idle
+        return not is_settling and all(assigned.is_waiting for assigned in self._assigned.values())
+
     async def until_idle(self) -> None:
         """Return once nothing runs."""
         while not self._is_empty:
@@ -350,7 +357,7 @@ class Dispatcher:
             await self._changed.wait()
 
     async def drain(self, grace: timedelta, *, hurry: asyncio.Event) -> None:
-        """Stop claiming and wait up to ``grace`` for what runs; then ask it to end, then kill it."""
+        """Stop claiming and wait up to ``grace`` for what can still end; then ask the rest to end, then kill it."""
         self._is_draining = True
         self.writer.set_functions({})
         with suppress(StoreError):
@@ -358,27 +365,29 @@ class Dispatcher:
         homeless, self._homeless = self._homeless, []
         for running in homeless:
             self._put_back(running)
-        await self._until_empty(grace.total_seconds(), hurry)
+        await self._until(lambda: self._only_waits, grace.total_seconds(), hurry)
         self._end_all()
-        await self._until_empty(GRACE_SECONDS, hurry)
+        await self._until(lambda: self._is_empty, GRACE_SECONDS, hurry)
         for worker in {assigned.process for assigned in self._assigned.values()}:
             worker.condemn("was killed at the end of the runner")
-        await self._until_empty(GRACE_SECONDS, asyncio.Event())
+        await self._until(lambda: self._is_empty, GRACE_SECONDS, asyncio.Event())
 
     def _end_all(self) -> None:
         for assigned in self._assigned.values():
             assigned.reason = assigned.reason or Reason.STOP
         self._cancel(list(self._assigned.values()))
 
-    async def _until_empty(self, seconds: float, hurry: asyncio.Event) -> None:
+    async def _until(self, is_so: Callable[[], bool], seconds: float, hurry: asyncio.Event) -> None:
         deadline = asyncio.get_running_loop().time() + seconds
         hurried = asyncio.ensure_future(hurry.wait())
         try:
-            while not self._is_empty and not hurry.is_set():
+            while not is_so() and not hurry.is_set():
                 self._changed.clear()
                 changed = asyncio.ensure_future(self._changed.wait())
                 left = deadline - asyncio.get_running_loop().time()
-                await asyncio.wait({changed, hurried}, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait(
+                    {changed, hurried}, timeout=min(left, _LOOK_AGAIN_SECONDS), return_when=asyncio.FIRST_COMPLETED
+                )
                 changed.cancel()
                 if left <= 0:
                     return

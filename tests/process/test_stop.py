@@ -153,3 +153,30 @@ def test_a_stop_under_load_is_prompt_and_loses_nothing(project: Project) -> None
     assert project.in_state(State.STARTED, State.ABORTING) == 0
     with project.reader() as reader:
         assert [id for id in accepted if reader.get(id) is None] == []
+
+
+def test_a_stop_does_not_wait_for_what_waits_for_calls_that_no_longer_start(project: Project) -> None:
+    project.write(
+        child="""
+            @defer(concurrency=1)
+            async def child(n):
+                note("child")
+                await until_noted("go")
+        """,
+        parent="""
+            from .child import child
+
+            @defer
+            async def parent():
+                await asyncio.gather(*[await_result(child)(n) for n in range(5)])
+        """,
+    )
+    with project.run("--workers", "1", "--grace", "60s") as runner, runner.client() as client:
+        id = client.call("parent")
+        project.until_noted("child")
+        runner.signal()
+        project.note("go")
+        code = runner.wait()
+
+    assert code == 0
+    assert project.get(id).state is State.CREATED
