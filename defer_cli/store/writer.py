@@ -18,6 +18,7 @@ from defer_cli.store.contract import Claim, Limit, Store
 T = TypeVar("T")
 Work = Callable[[Store], Any]
 OnDone = Callable[[Any, BaseException | None], None]
+_Told = tuple[OnDone, Any, BaseException | None]
 
 MOST_CALLS = 1_000
 """Calls of one commit: more wait for the next, so that nobody waits long for a crowd."""
@@ -42,8 +43,8 @@ class _Turn:
         self.moves: list[Move] = []
         self.requests: list[_Request] = []
         self.applied: list[bool] = []
-        self.results: list[tuple[OnDone, Any, BaseException | None]] = []  # told on the loop
-        self.answers: list[tuple[OnDone, Any, BaseException | None]] = []  # told on the thread
+        self.results: list[_Told] = []  # told on the loop
+        self.answers: list[_Told] = []  # told on the thread
         self.claim: Claim | None = None
         self.failure: BaseException | None = None
 
@@ -224,16 +225,10 @@ class Writer:
             if turn.moves:
                 turn.applied = store.apply(turn.moves)
             for request in turn.requests:
-                told = turn.answers if request.is_told_on_thread else turn.results
-                try:
-                    with store.savepoint():
-                        value = request.work(store)
-                except StoreError:
-                    raise
-                except Exception as error:
-                    told.append((request.on_done, None, error))
+                if request.is_told_on_thread:  # an insert refuses by its results: what it raises fails the commit
+                    turn.answers.append((request.on_done, request.work(store), None))
                 else:
-                    told.append((request.on_done, value, None))
+                    turn.results.append(_guarded(request, store))
             free = self._granted - self._taken
             if free > 0 and not self._is_stopping:
                 turn.claim = store.claim(limit=free, runner=self._runner, functions=self._functions)
@@ -283,3 +278,14 @@ class Writer:
             request.on_done(None, error)
         if error.is_fatal:
             self._on_fatal(error)
+
+
+def _guarded(request: _Request, store: Store) -> _Told:
+    """Do what was asked for; what it raises undoes it alone."""
+    try:
+        with store.savepoint():
+            return request.on_done, request.work(store), None
+    except StoreError:
+        raise
+    except Exception as error:
+        return request.on_done, None, error
