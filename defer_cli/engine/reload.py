@@ -47,7 +47,10 @@ class Reload:
     async def watch(self) -> None:
         """Reload at every save of a Python file beside or below the defer folder, until cancelled."""
         async for changed in saves(self._project, self._folder, self._found):
-            await self._reload(changed)
+            try:
+                await self._reload(changed)
+            except OSError as error:  # no room for another process, say: the next save tries again
+                self._listener.tell(Note("error", f"the reload failed: {error}; save again"))
 
     async def _reload(self, changed: Sequence[str]) -> None:
         began = time.monotonic()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
 from typing import Any
 
 from defer_cli.client.context import AttemptScope, current_scope
@@ -23,14 +24,12 @@ _NO_ARGUMENTS = (None, b"[]")
 class _Attempt:
     """One attempt: its task, its log, the tasks it has started."""
 
-    __slots__ = ("has_begun", "is_cancelled_early", "item", "log", "tasks")
+    __slots__ = ("item", "log", "tasks")
 
     def __init__(self, item: StartItem, log: AttemptLog) -> None:
         self.item = item
         self.log = log
         self.tasks: set[asyncio.Task[Any]] | None = None
-        self.has_begun = False
-        self.is_cancelled_early = False
 
 
 class Attempts:
@@ -64,22 +63,17 @@ class Attempts:
             attempt = _Attempt(item, AttemptLog(item.seq, item.attempt, self._noted))
             task: asyncio.Task[None] = asyncio.Task(self._run(attempt), loop=self._loop)
             self._running[item.seq] = (attempt, task)
+            task.add_done_callback(partial(self._ended, attempt))
 
     def cancel(self, items: Sequence[CancelItem]) -> None:
         """Raise ``CancelledError`` in attempts that still run."""
         for item in items:
             found = self._running.get(item.seq)
-            if found is None or found[0].item.attempt != item.attempt:
-                continue
-            attempt, task = found
-            if attempt.has_begun:
-                task.cancel()
-            else:  # a task cancelled before its first step would never report its end
-                attempt.is_cancelled_early = True
+            if found is not None and found[0].item.attempt == item.attempt:
+                found[1].cancel()
 
     async def _run(self, attempt: _Attempt) -> None:
         item = attempt.item
-        attempt.has_begun = True
         scope = AttemptScope(
             id=item.id,
             function=self._names[item.function],
@@ -94,8 +88,6 @@ class Attempts:
         result: bytes | None = None
         error: FrameError | None = None
         try:
-            if attempt.is_cancelled_early:
-                raise asyncio.CancelledError
             coroutine = self._call(item)
         except BaseException as raised:
             error = describe(raised, project=self._project, is_retryable=not isinstance(raised, ArgumentError))
@@ -167,6 +159,15 @@ class Attempts:
             attempt.tasks.add(task)
             task.add_done_callback(attempt.tasks.discard)
         return task
+
+    def _ended(self, attempt: _Attempt, task: asyncio.Task[None]) -> None:
+        """Report an attempt that could not do so itself: one cancelled before its first step, by whomever."""
+        found = self._running.get(attempt.item.seq)
+        if found is None or found[0] is not attempt:
+            return
+        raised = asyncio.CancelledError() if task.cancelled() else task.exception()
+        assert raised is not None
+        self._report(attempt, None, describe(raised, project=self._project))
 
     def _report(self, attempt: _Attempt, result: bytes | None, error: FrameError | None) -> None:
         item = attempt.item

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import sys
 import traceback
+from collections.abc import Callable
+from contextlib import suppress
 from types import TracebackType
 
 from defer_cli.link.frames import FrameError
@@ -15,11 +17,11 @@ _PLACES = tuple(os.path.abspath(path) + os.sep for path in {sys.prefix, sys.base
 
 
 def describe(error: BaseException, *, project: str, is_retryable: bool = True) -> FrameError:
-    """Return ``error`` for its way to the runner; an exception whose ``str()`` raises is described too."""
+    """Return ``error`` for its way to the runner; a part that cannot be had never costs the others."""
     return FrameError(
-        type=_cut(_type_name(error)),
-        message=_cut(_message(error)),
-        traceback=_cut(_traceback(error, project)),
+        type=_part("its type", lambda: _type_name(type(error))),
+        message=_part("its str()", lambda: str(error)),
+        traceback=_part("its traceback", lambda: _traceback(error, project)),
         location=_location(error.__traceback__, project),
         is_retryable=is_retryable,
     )
@@ -30,25 +32,28 @@ def plain_error(kind: str, message: str, *, is_retryable: bool, location: str | 
     return FrameError(kind, _cut(message), "", location, is_retryable)
 
 
-def _type_name(error: BaseException) -> str:
-    kind = type(error)
-    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
-
-
-def _message(error: BaseException) -> str:
+def _part(name: str, read: Callable[[], str]) -> str:
+    """Return one part of an exception; reading it runs code of the user's, which may raise anything."""
     try:
-        return str(error)
+        return _cut(read())
     except BaseException as broken:
-        return f"<its str() raised {type(broken).__name__}>"
+        return f"<{name} raised {_own_name(type(broken))}>"
+
+
+def _type_name(kind: type) -> str:
+    module, name = kind.__module__, _own_name(kind)
+    return name if module == "builtins" else f"{module}.{name}"
+
+
+def _own_name(kind: type) -> str:
+    """Return the name of a type past its metaclass, which may answer for it."""
+    name: str = type.__dict__["__qualname__"].__get__(kind)
+    return name
 
 
 def _traceback(error: BaseException, project: str) -> str:
     """Return the traceback of Python's own form, frames of libraries and of defer after the user's."""
-    try:
-        summary = traceback.TracebackException.from_exception(error, limit=50)
-        text = "".join(summary.format())
-    except BaseException:
-        return ""
+    text = "".join(traceback.TracebackException.from_exception(error, limit=50).format())
     frames = [
         frame for frame in traceback.extract_tb(error.__traceback__, limit=50) if is_user_file(frame.filename, project)
     ]
@@ -63,14 +68,15 @@ def _location(trace: TracebackType | None, project: str) -> str | None:
     while trace is not None:
         name = trace.tb_frame.f_code.co_filename
         if is_user_file(name, project):
-            found = f"{os.path.relpath(name, project)}:{trace.tb_lineno}"
+            with suppress(OSError):  # a relative name has no place once the working directory is gone
+                found = f"{os.path.relpath(name, project)}:{trace.tb_lineno}"
         trace = trace.tb_next
     return found and _cut(found)
 
 
 def is_user_file(name: str, project: str) -> bool:
     """Whether a source file belongs to the project's own code rather than to Python, a library or defer."""
-    if name.startswith(("<", _LIBRARY)):
+    if not name or name.startswith(("<", _LIBRARY)):
         return False
     if name.startswith(os.path.join(project, "")):
         return f"{os.sep}site-packages{os.sep}" not in name
@@ -78,7 +84,7 @@ def is_user_file(name: str, project: str) -> bool:
 
 
 def _cut(text: str) -> str:
-    data = text.encode(errors="backslashreplace")
+    data = str.encode(text, errors="backslashreplace")  # text may be of a class of the user's
     if len(data) <= LONGEST_TEXT:
         return data.decode()
     return data[:LONGEST_TEXT].decode(errors="ignore") + f"\n… cut: {len(data):,} bytes in all"

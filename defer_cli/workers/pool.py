@@ -17,6 +17,7 @@ from defer_cli.workers.process import WorkerProcess
 _log = logging.getLogger(__name__)
 _FIRST_PAUSE_SECONDS = 0.05
 _LONGEST_PAUSE_SECONDS = 5.0
+_MOST_DOUBLINGS = 10
 _LEAVE_SECONDS = 1.0
 
 
@@ -80,7 +81,7 @@ class Pool:
 
     async def warm_up(self) -> None:
         """Start processes before it is known what they are to load."""
-        while len(self._spares) < self._size:
+        for _ in range(self._size - len(self._spares)):
             self._spares.append(await self._start())
 
     async def exchange(self, functions: Sequence[FunctionSpec], *, keep: Collection[str] = ()) -> dict[str, str]:
@@ -165,11 +166,12 @@ class Pool:
         self._count += 1
         worker = WorkerProcess(number=self._count, on_frame=self._frame, on_exit=self._exited)
         await worker.start(self._environment, directory=str(self._project), output=sys.stderr.fileno())
-        self._note_pids(worker)
+        try:
+            self._on_pids([*(other.pid for other in self.processes), worker.pid])
+        except OSError:
+            worker.kill()  # the next runner would not find it
+            raise
         return worker
-
-    def _note_pids(self, *extra: WorkerProcess) -> None:
-        self._on_pids([worker.pid for worker in {*self.processes, *extra}])
 
     def _load(self, worker: WorkerProcess, crew: Crew) -> asyncio.Future[dict[int, str]]:
         self._crews[worker] = crew
@@ -199,9 +201,12 @@ class Pool:
             _log.error("a worker %s while it loaded the functions", worker.exit_cause)
             waiting.set_result(dict.fromkeys(crew.numbers.values(), f"the worker {worker.exit_cause}") if crew else {})
         self._on_death(worker)
-        self._note_pids()
         if not self._is_stopping and crew is self.crew and not worker.is_retiring:
             self._replace_one()
+        try:
+            self._on_pids([other.pid for other in self.processes])
+        except OSError as error:  # the list still names every worker alive
+            _log.error("that a worker has ended could not be noted: %s", error)
 
     def _replace_one(self) -> None:
         self._deaths_in_a_row += 1
@@ -212,8 +217,8 @@ class Pool:
     async def _replace(self) -> None:
         """Start another worker for one that died; a crew that cannot start is tried ever more slowly."""
         if self._deaths_in_a_row > 3:
-            pause = min(_FIRST_PAUSE_SECONDS * 2 ** (self._deaths_in_a_row - 3), _LONGEST_PAUSE_SECONDS)
-            await asyncio.sleep(pause)
+            doublings = min(self._deaths_in_a_row - 3, _MOST_DOUBLINGS)
+            await asyncio.sleep(min(_FIRST_PAUSE_SECONDS * 2**doublings, _LONGEST_PAUSE_SECONDS))
         if self._is_stopping:
             return
         crew = self.crew

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import Any
 
 from msgspec import Struct
@@ -76,17 +76,24 @@ class WorkerProcess(asyncio.Protocol):
 
     async def start(self, environment: Mapping[str, str], *, directory: str, output: int) -> None:
         """Start the process; it says nothing before it is told what to load."""
-        self._socket = self._spawn(environment, directory, output)
-        self._pidfd = os.pidfd_open(self.pid)
-        self._loop.add_reader(self._pidfd, self._ended)
-        await self._loop.create_connection(lambda: self, sock=self._socket)
+        with ExitStack() as undo:
+            self._socket, theirs = socket.socketpair()
+            undo.callback(self._socket.close)
+            self._spawn(theirs, environment, directory, output)
+            undo.callback(self._end_now)
+            self._pidfd = os.pidfd_open(self.pid)
+            undo.callback(os.close, self._pidfd)
+            # asyncio closes its own socket when a write fails, and what waits to be read must outlive that
+            await self._loop.create_connection(lambda: self, sock=self._socket.dup())
+            undo.pop_all()
+        self._loop.add_reader(self._pidfd, self._ended)  # last: its end is told to a caller that knows it
 
-    def _spawn(self, environment: Mapping[str, str], directory: str, output: int) -> socket.socket:
-        ours, theirs = socket.socketpair()
-        for end in (ours, theirs):
-            end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
-        ours.setblocking(False)
+    def _spawn(self, theirs: socket.socket, environment: Mapping[str, str], directory: str, output: int) -> None:
+        assert self._socket is not None
+        self._socket.setblocking(False)
         with theirs:
+            for end in (self._socket, theirs):
+                end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
             self._popen = subprocess.Popen(
                 [sys.executable, "-m", "defer_cli.workers.child", str(theirs.fileno()), str(os.getpid())],
                 pass_fds=(theirs.fileno(),),
@@ -97,7 +104,11 @@ class WorkerProcess(asyncio.Protocol):
                 cwd=directory,
                 start_new_session=True,
             )
-        return ours
+
+    def _end_now(self) -> None:
+        assert self._popen is not None
+        self.kill()
+        self._popen.wait()
 
     @property
     def pid(self) -> int:
@@ -149,6 +160,11 @@ class WorkerProcess(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport  # type: ignore[assignment]
 
+    def connection_lost(self, error: Exception | None) -> None:
+        assert self._socket is not None
+        with suppress(OSError):  # it shares its end with the socket of asyncio: closing one tells the worker nothing
+            self._socket.shutdown(socket.SHUT_RDWR)
+
     def data_received(self, data: bytes) -> None:
         try:
             frames = self._reader.feed(data)
@@ -178,8 +194,8 @@ class WorkerProcess(asyncio.Protocol):
 
     def _drain(self) -> None:
         assert self._socket is not None
-        with suppress(OSError):
-            while data := self._socket.recv(1 << 18, socket.MSG_DONTWAIT):
+        with self._socket, suppress(OSError):
+            while data := self._socket.recv(1 << 18):
                 self.data_received(data)
 
 

@@ -62,6 +62,45 @@ async def test_a_cancel_before_the_first_step_is_reported() -> None:
     assert (await bench.error()).type == "asyncio.exceptions.CancelledError"
 
 
+async def test_an_attempt_that_a_neighbour_cancels_before_its_first_step_is_reported() -> None:
+    async def cancel_all() -> None:
+        for task in asyncio.all_tasks() - {asyncio.current_task(), test}:
+            task.cancel()
+
+    async def never() -> None:
+        raise AssertionError
+
+    test = asyncio.current_task()
+    bench = Bench(cancel_all, never)
+    bench.start(b"[]")
+    bench.start(b"[]", b"[]", function=1, seq=2)
+
+    assert [(await bench.error(seq)).type for seq in (2, 3)] == ["asyncio.exceptions.CancelledError"] * 2
+
+
+async def test_the_end_of_an_earlier_attempt_is_not_taken_for_that_of_the_next() -> None:
+    async def attempt() -> int:
+        return current_execution().attempt
+
+    bench = Bench(attempt)
+    bench.start(b"[]")
+    await bench.pipe.until(lambda: bool(bench.pipe.outcomes))
+    bench.start(b"[]", attempt=2)
+    await bench.pipe.until(lambda: len(bench.pipe.outcomes) == 2)
+
+    assert [(item.attempt, item.result) for item in bench.pipe.outcomes] == [(1, b"1"), (2, b"2")]
+
+
+async def test_an_exception_of_code_without_a_file_name_is_reported() -> None:
+    async def bad() -> None:
+        eval(compile("1/0", "", "eval"))
+
+    bench = Bench(bad)
+    bench.start(b"[]")
+
+    assert (await bench.error()).type == "ZeroDivisionError"
+
+
 async def test_a_cancel_reaches_the_function() -> None:
     began = asyncio.Event()
     heard = []

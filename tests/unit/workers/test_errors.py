@@ -26,8 +26,10 @@ def failing(project: Path, source: str, *, name: str = "job.py") -> FrameError:
     try:
         exec(compile(source, str(path), "exec"), {"__name__": "job", "asyncio": asyncio})
     except BaseException as error:
-        return describe(error, project=str(project))
-    raise AssertionError("it did not raise")
+        raised = error
+    else:
+        raise AssertionError("it did not raise")
+    return describe(raised, project=str(project))  # out here: a failure is not chained to what cannot be shown
 
 
 def test_type_and_message_are_kept(project: Path) -> None:
@@ -121,6 +123,79 @@ def test_endless_recursion_is_described(project: Path) -> None:
 
 def test_an_exception_without_a_traceback_has_no_location() -> None:
     assert describe(ValueError("x"), project="/p").location is None
+
+
+def test_code_without_a_file_name_is_not_the_users(project: Path) -> None:
+    error = failing(project, "eval(compile('1/0', '', 'eval'))")
+
+    assert (error.type, error.location) == ("ZeroDivisionError", "job.py:1")
+
+
+def test_code_with_a_relative_name_in_a_directory_that_is_gone_has_no_place(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = project / "gone"
+    gone.mkdir()
+    with monkeypatch.context() as inside:
+        inside.chdir(gone)
+        gone.rmdir()
+        error = failing(project, "eval(compile('1/0', 'made.py', 'eval'))")
+
+    assert (error.type, error.location) == ("ZeroDivisionError", "job.py:1")
+
+
+def test_a_type_whose_metaclass_hides_its_name_is_described(project: Path) -> None:
+    source = """
+class Hiding(type):
+    def __getattribute__(self, name):
+        if name == "__qualname__":
+            raise LookupError
+        return super().__getattribute__(name)
+class Odd(Exception, metaclass=Hiding): ...
+raise Odd("no stock")
+"""
+    error = failing(project, source)
+
+    assert (error.type, error.message) == ("job.Odd", "no stock")
+
+
+def test_a_type_without_a_readable_module_is_described(project: Path) -> None:
+    source = """
+class Hiding(type):
+    @property
+    def __module__(self):
+        raise LookupError
+class Odd(Exception, metaclass=Hiding): ...
+raise Odd("no stock")
+"""
+    error = failing(project, source)
+
+    assert (error.type, error.message) == ("<its type raised LookupError>", "no stock")
+
+
+def test_a_message_of_a_class_of_the_users_is_described(project: Path) -> None:
+    source = """
+class Text(str):
+    def encode(self, *options, **more):
+        raise LookupError
+class Odd(Exception):
+    def __str__(self):
+        return Text("no stock")
+raise Odd
+"""
+    assert failing(project, source).message == "no stock"
+
+
+def test_a_file_whose_source_cannot_be_had_costs_the_traceback_only(project: Path) -> None:
+    source = """
+class Loader:
+    def get_source(self, name):
+        raise RuntimeError
+eval(compile("1/0", "/made/elsewhere.py", "eval"), {"__name__": "elsewhere", "__loader__": Loader()})
+"""
+    error = failing(project, source)
+
+    assert (error.type, error.traceback) == ("ZeroDivisionError", "<its traceback raised RuntimeError>")
 
 
 def test_packages_inside_the_project_are_not_the_users_code() -> None:
