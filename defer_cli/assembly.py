@@ -35,7 +35,7 @@ from defer_cli.engine.upkeep import Upkeep
 from defer_cli.intake import Intake
 from defer_cli.link import lock
 from defer_cli.link.project import DataFolder, point_to
-from defer_cli.link.sockets import listen
+from defer_cli.link.sockets import listen, raise_descriptor_limit
 from defer_cli.reports import Reports
 from defer_cli.store.contract import Store
 from defer_cli.store.sqlite.reader import open_reader
@@ -121,6 +121,7 @@ class Runner:
                 self._listener.problems(discovering.result().problems)
                 if discovering.result().has_breach:
                     return EXIT_PROBLEMS
+            raise_descriptor_limit()
             plan.data.require()
             stack.enter_context(lock.own(Path(plan.data.lock), "runner"))
             self._build(await asyncio.to_thread(self._open_store))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import socket
-import struct
 from _thread import allocate_lock, start_new_thread
 from collections.abc import Sequence
 from contextlib import suppress
@@ -18,7 +17,7 @@ from defer_cli.domain.enqueue import Enqueue
 from defer_cli.domain.errors import DeferError
 from defer_cli.link.frames import PROTOCOL, Enqueued, Enqueues, Failure, FrameReader, FromRunner, Hello, encode_frame
 from defer_cli.link.project import DataFolder
-from defer_cli.link.sockets import connect, peer_uid
+from defer_cli.link.sockets import connect, limit_sending, peer_uid
 
 _log = logging.getLogger("defer_cli")
 _CONNECT_SECONDS = 5.0
@@ -97,7 +96,7 @@ def dial(folder: DataFolder) -> socket.socket | None:
         raise DeferError(
             f"the runner belongs to another user (uid {owner})", where=folder.socket, mend="run both as one user"
         )
-    end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", _SEND_SECONDS, 0))
+    limit_sending(end, _SEND_SECONDS)
     return end
 
 

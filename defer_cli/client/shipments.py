@@ -55,6 +55,8 @@ class Shipment(ABC):
                 self._sent_as = route.request(self._frame, self.take)
         except DeferError as error:
             self.take(error)
+        except (TimeoutError, ConnectionError, BlockingIOError) as error:  # the runner has its hands full
+            self.take(ConnectionLost(f"the runner could not be reached: {error}"))
         except Exception as error:
             self.take(DeferError(f"it could not be sent: {type(error).__name__}: {error}"))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import resource
 import socket
 from typing import Any
 
@@ -15,10 +16,12 @@ from defer_cli.engine.requests import Requests
 from defer_cli.engine.waiting import Reply, Waiting
 from defer_cli.link.frames import PROTOCOL, Failure, FrameReader, Hello, ToRunner, encode_frame
 from defer_cli.link.outbox import Outbox
-from defer_cli.link.sockets import is_allowed_peer
+from defer_cli.link.sockets import BACKLOG, is_allowed_peer
 
 _log = logging.getLogger(__name__)
 MOST_CONNECTIONS = 1_000
+_DESCRIPTORS_EACH = 2
+_OTHER_DESCRIPTORS = 256
 
 
 class Door:
@@ -34,7 +37,7 @@ class Door:
     async def open(self) -> None:
         """Answer callers from now on."""
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_unix_server(self._connect, sock=self._listener)
+        self._server = await loop.create_unix_server(self._connect, sock=self._listener, backlog=BACKLOG)
 
     def _connect(self) -> _Connection:
         return _Connection(self._requests, self._waiting, self._connections)
@@ -58,12 +61,19 @@ class _Connection(asyncio.Protocol):
         self._waits: set[Reply] = set()
         self._is_greeted = False
         self._transport: asyncio.Transport
+        self._outbox: Outbox | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport  # type: ignore[assignment]
-        self._outbox = Outbox(transport.get_extra_info("socket"), asyncio.get_running_loop())
-        if len(self._connections) >= MOST_CONNECTIONS or not is_allowed_peer(transport.get_extra_info("socket")):
-            _log.warning("a caller was turned away from the socket")
+        end = transport.get_extra_info("socket")
+        why = "there are too many, or it is another user's"
+        try:
+            if len(self._connections) < _most_connections() and is_allowed_peer(end):
+                self._outbox = Outbox(end, asyncio.get_running_loop())
+        except OSError as error:
+            why = str(error)
+        if self._outbox is None:
+            _log.warning("a caller was turned away from the socket: %s", why)
             self._transport.abort()
             return
         self._connections.add(self)
@@ -93,7 +103,8 @@ class _Connection(asyncio.Protocol):
 
     def send(self, message: Struct) -> None:
         """Send a frame; any thread may call."""
-        self._outbox.send(encode_frame(message))
+        if self._outbox is not None:
+            self._outbox.send(encode_frame(message))
 
     send_from_thread = send
 
@@ -103,6 +114,15 @@ class _Connection(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         self._connections.discard(self)
-        self._outbox.close()
+        if self._outbox is not None:
+            self._outbox.close()
         if self._waits:
             self._waiting.drop(self._waits)
+
+
+def _most_connections() -> int:
+    """Return how many callers may come in: the store, the inbox and the workers need descriptors too."""
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    if limit == resource.RLIM_INFINITY:
+        return MOST_CONNECTIONS
+    return min(MOST_CONNECTIONS, max(limit - _OTHER_DESCRIPTORS, 0) // _DESCRIPTORS_EACH)
