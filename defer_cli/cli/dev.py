@@ -25,4 +25,8 @@ def dev(
     from defer_cli.cli.running import run_in
 
     place = find_place(project, directory, data, workers=workers, slots=slots, grace=grace)
-    return run_in(place, HumanLog(sys.stdout), is_dev=True)
+    log = HumanLog(sys.stdout)
+    try:
+        return run_in(place, log, is_dev=True)
+    finally:
+        log.flush()

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from defer_cli.cli.check import count_problems, counted
 from defer_cli.cli.failures import show_problems
-from defer_cli.cli.output import Sink, cut, distance_words, moment_words, say, styled, visible
+from defer_cli.cli.output import cut, distance_words, moment_words, say, styled, visible
+from defer_cli.cli.sink import Sink
 from defer_cli.domain.duration import in_words
 from defer_cli.domain.execution import to_moment
 from defer_cli.engine.events import LeftQueue, WorkerDied
@@ -31,9 +32,9 @@ _WIDEST_NAME, _OUTCOME_WIDTH, _SPAN_WIDTH = 40, len("succeed"), len("59.99 s")
 class HumanLog:
     """Writes for a person at a terminal; times are those of the clock on the wall."""
 
-    def __init__(self, stream: IO[str]) -> None:
+    def __init__(self, stream: TextIO) -> None:
         self._stream = stream
-        self._sink = Sink(stream)
+        self._sink = Sink(stream, dropped=_dropped)
         self._functions: Mapping[str, FunctionSpec] = {}
         self._shown: Sequence[Problem] = ()
 
@@ -60,6 +61,7 @@ class HumanLog:
 
     def problems(self, problems: Sequence[Problem]) -> None:
         """Show breaches of the folder's rule and warnings that are new, on stderr; of the others, how many are left."""
+        self.flush()  # what has been said comes first, though it goes elsewhere
         show_problems([problem for problem in problems if problem not in self._shown])
         if any(problem not in problems for problem in self._shown):
             say(f"{count_problems(tuple(problems))} left")
@@ -107,9 +109,17 @@ class HumanLog:
         wait = timedelta(seconds=round((scheduled_us - move.at_us) / _SECOND_US))
         return f"retry {move.charged}{total} in {in_words(wait)} ({_clock(to_moment(scheduled_us))})"
 
+    def flush(self) -> None:
+        """Wait a moment until all lines are written."""
+        self._sink.flush()
+
     def _write(self, text: str) -> None:
         if text:
             self._sink.write(text + "\n")
+
+
+def _dropped(count: int) -> str:
+    return f"{counted(count, 'line')} dropped: nothing took them for a while\n"
 
 
 def _told(error: ExecutionError) -> str:

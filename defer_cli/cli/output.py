@@ -124,25 +124,6 @@ def show_json(document: Any) -> None:
     print(json.dumps(document, indent=2))
 
 
-class Sink:
-    """A stream that many lines go to; a reader who hangs up silences it and stops nothing."""
-
-    def __init__(self, stream: IO[str]) -> None:
-        self.stream = stream
-        self._is_silent = False
-
-    def write(self, text: str) -> None:
-        """Write whole lines at once."""
-        if self._is_silent or not text:
-            return
-        try:
-            self.stream.write(text)
-            self.stream.flush()
-        except (OSError, ValueError):
-            self._is_silent = True
-            os.dup2(os.open(os.devnull, os.O_WRONLY), self.stream.fileno())
-
-
 def say(text: str) -> None:
     """Print talk, as opposed to data."""
     print(text, file=sys.stderr)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from defer_cli.cli.failures import show_problems
-from defer_cli.cli.output import Sink, cut, visible
+from defer_cli.cli.output import cut, visible
+from defer_cli.cli.sink import Sink
 from defer_cli.domain.execution import to_moment
 from defer_cli.engine.events import LeftQueue, WorkerDied
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 Fields = Mapping[str, object]
 _LONGEST_ERROR = 4_000
+_SLOW = "nothing took them for a while"
 _MESSAGES = {
     "succeed": ("info", "execution succeeded"),
     "fail": ("error", "execution failed"),
@@ -30,11 +32,13 @@ _MESSAGES = {
 
 
 class RecordLog:
-    """Writes what a runner does as records; see ``Sink`` for readers who hang up."""
+    """Writes what a runner does as records; see ``Sink`` for readers who are slow or hang up."""
 
-    def __init__(self, stream: IO[str], log_format: LogFormat) -> None:
-        self._sink = Sink(stream)
+    def __init__(self, stream: TextIO, log_format: LogFormat) -> None:
         self._record, self._success = _FORMATS[log_format]
+        self._sink = Sink(
+            stream, dropped=lambda count: self._record("warning", "records dropped", {"count": count, "cause": _SLOW})
+        )
 
     def settled(self, moves: Sequence[Move]) -> None:
         """Write a record for each attempt that has ended."""
@@ -91,6 +95,10 @@ class RecordLog:
     def write(self, level: str, message: str, fields: Fields) -> None:
         """Write one record."""
         self._sink.write(self._record(level, message, fields))
+
+    def flush(self) -> None:
+        """Wait a moment until all records are written."""
+        self._sink.flush()
 
 
 class Seconds(int):

@@ -70,9 +70,12 @@ def run(
     found = _find_crons(triggers, place) if triggers else None
     _warn_of_deploys(place)
     log = RecordLog(sys.stdout, place.settings.log_format)
-    code = run_in(place, log, is_burst=burst, triggers=triggers, found=found)
-    if code != INVALID:
-        log.write("info", "runner stopped", {"exit": code})
+    try:
+        code = run_in(place, log, is_burst=burst, triggers=triggers, found=found)
+        if code != INVALID:
+            log.write("info", "runner stopped", {"exit": code})
+    finally:
+        log.flush()
     return code
 
 

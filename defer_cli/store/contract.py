@@ -183,6 +183,9 @@ class Store(Protocol):
     def close(self) -> None:
         """Close the store."""
 
+    def abandon(self) -> None:
+        """Close the store after a fatal error: leave the files as they are, for the next start to recover."""
+
 
 class Reader(Protocol):
     """The reading side: short statements on a connection that cannot write."""

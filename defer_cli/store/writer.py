@@ -23,6 +23,7 @@ _Told = tuple[OnDone, Any, BaseException | None]
 MOST_CALLS = 1_000
 """Calls of one commit: more wait for the next, so that nobody waits long for a crowd."""
 _MOST_CHUNKS = 1_000
+_MOST_CHUNK_BYTES = 1 << 20
 _REFUSED_AGAIN_SECONDS = 0.5
 _log = logging.getLogger(__name__)
 
@@ -37,11 +38,12 @@ class _Request(NamedTuple):
 class _Turn:
     """What one commit holds, and what became of it."""
 
-    __slots__ = ("answers", "applied", "claim", "failure", "moves", "requests", "results")
+    __slots__ = ("answers", "applied", "chunks", "claim", "failure", "moves", "requests", "results")
 
     def __init__(self) -> None:
         self.moves: list[Move] = []
         self.requests: list[_Request] = []
+        self.chunks: list[LogChunk] = []
         self.applied: list[bool] = []
         self.results: list[_Told] = []  # told on the loop
         self.answers: list[_Told] = []  # told on the thread
@@ -91,6 +93,7 @@ class Writer:
         self._handed_over = 0  # answers that have left the thread, and those that have reached the loop
         self._delivered = 0
         self._held: list[Move] = []
+        self._broken: StoreError | None = None
         self._thread = threading.Thread(target=self._run, name="defer-writer", daemon=True)
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -178,33 +181,71 @@ class Writer:
 
     def _run(self) -> None:
         pause = -1.0
+        was_refused = False
         while True:
             self._bell.acquire(timeout=pause)
             pause = -1.0
             self._busy = True
             turn = self._take()
-            chunks = [self._chunks.popleft() for _ in range(min(len(self._chunks), _MOST_CHUNKS))]
+            if not was_refused:  # outcomes alone may fit on a disk that has no room for logs
+                turn.chunks = self._take_chunks()
             try:
-                self._write(turn, chunks)
+                self._write(turn)
             except BaseException as error:  # the thread must outlive whatever the store does
-                turn.failure = error
-                self._held = turn.moves
-                pause = _REFUSED_AGAIN_SECONDS
+                self._take_back(turn, error)
+                pause = -1.0 if self._broken else _REFUSED_AGAIN_SECONDS
+            was_refused = turn.failure is not None
             self._hand_over(turn)
             self._fold()
-            if self._moves or self._requests or self._chunks:
+            if self._moves or self._requests or (self._chunks and not was_refused):
                 self._ring()
-            elif self._is_stopping and (not self._held or turn.failure is not None):
-                self._store.close()
+            elif self._is_stopping and self._is_over(turn):
+                self._close()
                 return
+
+    def _take_back(self, turn: _Turn, error: BaseException) -> None:
+        turn.failure = error
+        self._held = turn.moves
+        self._chunks.extendleft(reversed(turn.chunks))
+        if isinstance(error, StoreError) and error.is_fatal:
+            self._broken = error
+
+    def _is_over(self, turn: _Turn) -> bool:
+        """Whether no outcome is left that another turn, perhaps one without logs, could write."""
+        is_hopeless = turn.failure is not None and (self._broken is not None or not turn.chunks)
+        return not self._held or is_hopeless
+
+    def _close(self) -> None:
+        try:
+            if self._broken is None:
+                self._store.close()
+            else:
+                self._store.abandon()
+        except Exception:
+            _log.exception("the store could not be closed")
 
     def _fold(self) -> None:
         """Checkpoint after the answers have left: nobody waits for it, and the log stays short."""
+        if self._broken is not None:
+            return
         try:
             if self._store.checkpoint_is_due():
                 self._store.checkpoint()
-        except Exception:
-            _log.exception("the store could not be checkpointed; it is tried again after the next commit")
+        except Exception as error:
+            _log.exception("the store could not be checkpointed")
+            if isinstance(error, StoreError) and error.is_fatal:
+                self._broken = error
+                self._call_on_loop(self._on_fatal, error)
+
+    def _take_chunks(self) -> list[LogChunk]:
+        """Take as many as a commit may hold before who waits for the next one would notice."""
+        chunks: list[LogChunk] = []
+        size = 0
+        while self._chunks and len(chunks) < _MOST_CHUNKS and size < _MOST_CHUNK_BYTES:
+            chunk = self._chunks.popleft()
+            size += len(chunk.lines)
+            chunks.append(chunk)
+        return chunks
 
     def _take(self) -> _Turn:
         turn = _Turn()
@@ -219,7 +260,9 @@ class Writer:
             turn.requests.append(request)
         return turn
 
-    def _write(self, turn: _Turn, chunks: list[LogChunk]) -> None:
+    def _write(self, turn: _Turn) -> None:
+        if self._broken is not None:
+            raise self._broken.with_traceback(None)
         store = self._store
         with store.transaction():
             if turn.moves:
@@ -232,27 +275,39 @@ class Writer:
             free = self._granted - self._taken
             if free > 0 and not self._is_stopping:
                 turn.claim = store.claim(limit=free, runner=self._runner, functions=self._functions)
-            if chunks:
-                store.append_logs(chunks)
+            if turn.chunks:
+                self._append(turn.chunks)
         if turn.claim is not None:
             self._taken += len(turn.claim.started)
 
+    def _append(self, chunks: Sequence[LogChunk]) -> None:
+        try:
+            with self._store.savepoint():
+                self._store.append_logs(chunks)
+        except StoreError:
+            raise
+        except Exception:  # again and again it would stop all else
+            _log.exception("log chunks that the store cannot keep were dropped")
+
     def _hand_over(self, turn: _Turn) -> None:
-        assert self._loop is not None
         has_news = turn.has_news
         self._handed_over += has_news
         self._busy = False
         if has_news:
-            try:
-                self._loop.call_soon_threadsafe(self._deliver, turn)
-            except RuntimeError:  # the loop has closed: nobody is left to be told
-                _log.debug("the loop closed before the writer's last answer")
+            self._call_on_loop(self._deliver, turn)
         if turn.failure is None:
             for on_done, value, error in turn.answers:
                 try:
                     on_done(value, error)
                 except Exception:
                     _log.exception("an answer could not be given")
+
+    def _call_on_loop(self, tell: Callable[[Any], None], news: object) -> None:
+        assert self._loop is not None
+        try:
+            self._loop.call_soon_threadsafe(tell, news)
+        except RuntimeError:  # the loop has closed: nobody is left to be told
+            _log.debug("the loop closed before the writer's last answer")
 
     # The loop.
 

@@ -226,3 +226,21 @@ def test_a_full_disk_refuses_the_transaction_and_nothing_else(path: Path) -> Non
         assert not refused.value.is_fatal
         assert enqueue(store)
         assert store._session.counters.count("compute", "created") == 2
+
+
+def test_a_store_that_is_abandoned_keeps_its_log(path: Path) -> None:
+    store = open_store(path)
+    enqueue(store)
+    log = path.with_name("defer.db-wal").read_bytes()
+    store.abandon()
+
+    assert path.with_name("defer.db-wal").read_bytes() == log
+
+
+def test_what_an_abandoned_store_had_committed_is_there_at_the_next_start(path: Path) -> None:
+    store = open_store(path)
+    enqueue(store)
+    store.abandon()
+
+    with closing(open_reader(path)) as reader:
+        assert len(reader.executions(limit=2)) == 1

@@ -13,7 +13,7 @@ from defer_cli.domain.log_chunk import LogChunk
 from defer_cli.domain.settle import Move, Running
 from defer_cli.store.contract import Claim, Ending, Gap, Limit, Mark, Tick
 from defer_cli.store.sqlite import claiming, inserting, moving, rescuing, settling, statements, ticking
-from defer_cli.store.sqlite.connection import keep_log, open_writing, reporting
+from defer_cli.store.sqlite.connection import keep_log, open_reading, open_writing, reporting
 from defer_cli.store.sqlite.migrations import migrate
 from defer_cli.store.sqlite.session import Session, as_list
 
@@ -191,3 +191,17 @@ class SqliteStore:
         """Close the store."""
         with reporting(self._path):
             self._session.connection.close()
+
+    def abandon(self) -> None:
+        """Close the store without a checkpoint.
+
+        After a failed write the kernel may call pages written that are not: a checkpoint would seem to succeed, and
+        empty the log that still holds them. SQLite makes one when the last connection closes, unless that only reads.
+        """
+        with reporting(self._path):
+            last = open_reading(self._path)
+            try:
+                last.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+                self._session.connection.close()
+            finally:
+                last.close()

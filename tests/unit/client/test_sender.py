@@ -15,6 +15,7 @@ from defer_cli.domain.errors import DeferError, NoRunner, SettingError, Unconfir
 from defer_cli.link.frames import Enqueued, Enqueues, Wait
 from defer_cli.link.inbox import list_entries, read_entry
 from defer_cli.link.project import DataFolder, point_to
+from defer_cli.link.sockets import connect
 from tests.unit.client.conftest import Function
 from tests.unit.client.fake_runner import FakeRunner, store
 
@@ -33,6 +34,24 @@ async def test_after_a_lost_connection_the_same_ids_are_sent_again(compute: Func
     await handle
 
     assert [one.id for one in runner.calls] == [handle.id, handle.id]
+
+
+@pytest.mark.parametrize("error", [TimeoutError, BrokenPipeError, BlockingIOError])
+async def test_a_runner_that_has_its_hands_full_is_asked_again(
+    compute: Function, runner: FakeRunner, monkeypatch: pytest.MonkeyPatch, error: type[OSError]
+) -> None:
+    failures = [error("not now")]
+
+    def connect_or_fail(path: str, **given: Any) -> Any:
+        if failures:
+            raise failures.pop()
+        return connect(path, **given)
+
+    monkeypatch.setattr("defer_cli.client.connection.connect", connect_or_fail)
+    handle = call(compute, 1)
+    await handle
+
+    assert [one.id for one in runner.calls] == [handle.id]
 
 
 async def test_a_runner_that_always_hangs_up_leaves_it_unknown(

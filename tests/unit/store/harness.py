@@ -32,6 +32,9 @@ class Recorder:
         self.may_commit.set()
         self.is_committing = threading.Event()
         self.failure: Exception | None = None
+        self.logs_failure: Exception | None = None
+        self.checkpoint_failure: Exception | None = None
+        self.chunks: list[int] = []
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._store, name)
@@ -61,7 +64,26 @@ class Recorder:
 
     def append_logs(self, chunks: Sequence[LogChunk]) -> None:
         self.steps.append("logs")
+        if self.logs_failure is not None:
+            raise self.logs_failure
         self._store.append_logs(chunks)
+        self.chunks.append(len(chunks))
+
+    def checkpoint_is_due(self) -> bool:
+        return self.checkpoint_failure is not None or self._store.checkpoint_is_due()
+
+    def checkpoint(self) -> None:
+        if self.checkpoint_failure is not None:
+            raise self.checkpoint_failure
+        self._store.checkpoint()
+
+    def close(self) -> None:
+        self.steps.append("close")
+        self._store.close()
+
+    def abandon(self) -> None:
+        self.steps.append("abandon")
+        self._store.abandon()
 
     @property
     def commits(self) -> int:
@@ -84,11 +106,15 @@ class Desk:
             runner="a",
             on_claim=self._on_claim,
             on_applied=self._on_applied,
-            on_fatal=self.fatal.append,
+            on_fatal=self._on_fatal,
         )
 
     def _on_claim(self, claim: Claim) -> None:
         self.claims.append(claim)
+        self._told.set()
+
+    def _on_fatal(self, error: BaseException) -> None:
+        self.fatal.append(error)
         self._told.set()
 
     def _on_applied(self, moves: Sequence[Move], applied: Sequence[bool]) -> None:
@@ -123,6 +149,13 @@ class Desk:
 
     async def barrier(self) -> None:
         await self.writer.submit(lambda store: None)
+
+    def lines(self, id: str) -> list[str]:
+        reader = open_reader(self.path)
+        try:
+            return [line.text for line in reader.log_lines(id)]
+        finally:
+            reader.close()
 
     def states(self) -> dict[str, State]:
         reader = open_reader(self.path)

@@ -13,10 +13,12 @@ from defer_cli.domain.enqueue import Stored
 from defer_cli.domain.errors import CallRefused, StoreError
 from defer_cli.domain.log_chunk import LogChunk
 from defer_cli.domain.states import State
-from defer_cli.store.sqlite import open_reader
 from defer_cli.store.writer import MOST_CALLS
 from tests.store.harness import call, limits, retry, succeed
 from tests.unit.store.harness import DEADLINE_SECONDS, Desk
+
+LINE = b"\x91\x93\x01\xa6stdout\xa1a"
+DAMAGED = StoreError("damaged", is_fatal=True)
 
 
 @pytest.fixture
@@ -241,6 +243,47 @@ async def test_a_fatal_failure_stops_the_runner(desk: Desk) -> None:
     assert [str(error) for error in desk.fatal] == ["damaged"]
 
 
+async def test_after_a_fatal_failure_nothing_more_is_written(desk: Desk) -> None:
+    desk.store.failure = DAMAGED
+    with pytest.raises(StoreError):
+        await desk.enqueue(call(id="x"))
+    desk.store.failure = None
+    with pytest.raises(StoreError, match="damaged"):
+        await desk.enqueue(call(id="later"))
+
+    assert desk.states() == {}
+
+
+async def test_after_a_fatal_failure_the_store_is_left_as_it_is(tmp_path: Path) -> None:
+    desk = Desk(tmp_path / "defer.db")
+    desk.writer.start()
+    desk.store.failure = DAMAGED
+    with pytest.raises(StoreError):
+        await desk.enqueue(call())
+    await desk.writer.stop()
+
+    assert desk.store.steps[-1] == "abandon"
+
+
+async def test_a_checkpoint_that_fails_for_good_stops_the_runner(desk: Desk) -> None:
+    desk.store.checkpoint_failure = DAMAGED
+    await desk.barrier()
+    await desk.until(lambda: bool(desk.fatal))
+    desk.store.checkpoint_failure = None
+
+    assert desk.fatal == [DAMAGED]
+    with pytest.raises(StoreError, match="damaged"):
+        await desk.barrier()
+
+
+async def test_a_checkpoint_that_fails_for_now_harms_nothing(desk: Desk) -> None:
+    desk.store.checkpoint_failure = StoreError("the disk is full")
+    await desk.barrier()
+    await desk.barrier()
+
+    assert desk.fatal == []
+
+
 async def test_the_writer_is_idle_only_when_its_answers_have_been_given(desk: Desk) -> None:
     promise = desk.promise(call())
     was_idle = desk.writer.is_idle
@@ -265,11 +308,76 @@ async def test_logs_of_a_commit_reach_the_store(desk: Desk) -> None:
     desk.writer.grant(1)
     await desk.enqueue(call(id="x"))
     (running,) = desk.started()
-    line = b"\x91\x93\x01\xa6stdout\xa1a"
-    desk.writer.write_logs([LogChunk(running.seq, 1, 0, line)])
+    desk.writer.write_logs([LogChunk(running.seq, 1, 0, LINE)])
     await desk.barrier()
-    reader = open_reader(desk.path)
-    kept = [line.text for line in reader.log_lines("x")]
-    reader.close()
+    assert desk.lines("x") == ["a"]
 
-    assert kept == ["a"]
+
+async def test_logs_of_a_commit_that_was_refused_are_kept(desk: Desk) -> None:
+    seq = await started(desk, "x")
+    desk.store.failure = StoreError("the disk is full")
+    desk.writer.write_logs([LogChunk(seq, 1, 0, LINE)])
+    with pytest.raises(StoreError):
+        await desk.barrier()
+    desk.store.failure = None
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        while not desk.lines("x"):
+            await desk.barrier()
+
+    assert desk.lines("x") == ["a"]
+
+
+async def test_logs_the_store_never_takes_do_not_hold_up_a_stop(tmp_path: Path) -> None:
+    desk = Desk(tmp_path / "defer.db")
+    desk.writer.start()
+    desk.store.logs_failure = StoreError("the disk is full")
+    desk.writer.write_logs([LogChunk(1, 1, 0, LINE)])
+    await asyncio.wait_for(desk.writer.stop(), DEADLINE_SECONDS)
+
+    assert desk.store.steps[-1] == "close"
+
+
+async def test_logs_the_store_has_no_room_for_hold_up_nothing_else(desk: Desk) -> None:
+    seq = await started(desk, "x")
+    desk.store.logs_failure = StoreError("the disk is full")
+    with desk.shut():
+        desk.writer.write_logs([LogChunk(seq, 1, 0, LINE)])
+        refused = desk.writer.submit(lambda store: None)
+    with pytest.raises(StoreError):
+        await refused
+    await desk.enqueue(call(id="y"))
+
+    assert "y" in desk.states()
+
+
+async def test_logs_the_store_cannot_keep_are_dropped_alone(desk: Desk) -> None:
+    seq = await started(desk, "x")
+    desk.store.logs_failure = OverflowError("a number is too large")
+    desk.writer.write_logs([LogChunk(seq, 1, 0, LINE)])
+    await desk.barrier()
+    desk.store.logs_failure = None
+    desk.writer.write_logs([LogChunk(seq, 1, 1, LINE)])
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        while not desk.lines("x"):
+            await desk.barrier()
+
+    assert desk.lines("x") == ["a"]
+
+
+async def test_a_flood_of_logs_is_spread_over_commits(desk: Desk) -> None:
+    with desk.shut():
+        desk.writer.write_logs([LogChunk(1, 1, part, bytes(1 << 19)) for part in range(6)])
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        while sum(desk.store.chunks) < 6:
+            await desk.barrier()
+
+    assert desk.store.chunks == [2, 2, 2]
+
+
+async def started(desk: Desk, id: str) -> int:
+    """Enqueue and claim one execution; return its ``seq``."""
+    desk.writer.set_functions(limits())
+    desk.writer.grant(1)
+    await desk.enqueue(call(id=id))
+    (running,) = desk.started()
+    return int(running.seq)

@@ -1,0 +1,93 @@
+"""Where a runner's lines go: a thread of its own writes them, so that who reads them cannot stop the runner."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable
+from queue import SimpleQueue
+from threading import Event, RLock, Thread
+from time import sleep
+from typing import TextIO
+
+MOST_WAITING = 4_000_000
+"""Characters that wait for a slow reader; what comes on top of them is dropped and counted."""
+_BREATH_SECONDS = 0.01
+_AGAIN_SECONDS = 0.5
+_FLUSH_SECONDS = 1.0
+
+
+class Sink:
+    """A descriptor that many lines go to; any thread may write.
+
+    A reader who is slow, or a disk that is full, costs lines once too many wait; a reader who hangs up silences it.
+    """
+
+    def __init__(self, stream: TextIO, *, dropped: Callable[[int], str]) -> None:
+        self._descriptor = stream.fileno()
+        self._encoding = stream.encoding
+        self._errors = stream.errors or "strict"
+        self._dropped_line = dropped
+        self._items: SimpleQueue[str | Event] = SimpleQueue()
+        self._lock = RLock()  # a finaliser may log while this very thread writes
+        self._given = 0
+        self._gone = 0  # written by the thread only
+        self._dropped = 0
+        self._is_silent = False
+        Thread(target=self._run, name="defer-sink", daemon=True).start()
+
+    def write(self, text: str) -> None:
+        """Take whole lines; they are written as one, soon."""
+        if self._is_silent or not text:
+            return
+        with self._lock:
+            waiting = self._given - self._gone
+            if waiting and waiting + len(text) > MOST_WAITING:
+                self._dropped += text.count("\n")
+                return
+            if self._dropped:
+                self._tell_dropped()
+            self._put(text)
+
+    def flush(self, *, seconds: float = _FLUSH_SECONDS) -> None:
+        """Wait until all lines are written, no longer than ``seconds``."""
+        with self._lock:
+            if self._dropped:
+                self._tell_dropped()
+        is_written = Event()
+        self._items.put(is_written)
+        is_written.wait(seconds)
+
+    def _tell_dropped(self) -> None:
+        count, self._dropped = self._dropped, 0
+        self._put(self._dropped_line(count))
+
+    def _put(self, text: str) -> None:
+        self._given += len(text)
+        self._items.put(text)
+
+    # The thread.
+
+    def _run(self) -> None:
+        while True:
+            items = [self._items.get()]
+            items += [self._items.get() for _ in range(self._items.qsize())]
+            text = "".join([item for item in items if isinstance(item, str)])
+            self._push(text.encode(self._encoding, self._errors))
+            self._gone += len(text)
+            for item in items:
+                if isinstance(item, Event):
+                    item.set()
+            sleep(_BREATH_SECONDS)  # what comes meanwhile shares the next write
+
+    def _push(self, data: bytes) -> None:
+        """Write past the stream's buffer: its lock, held by a thread that waits, would abort the interpreter's end."""
+        left = memoryview(data)
+        while left and not self._is_silent:
+            try:
+                left = left[os.write(self._descriptor, left) :]
+            except OSError as error:
+                if isinstance(error, ConnectionError) or error.errno == errno.EBADF:
+                    self._is_silent = True
+                else:  # a disk may have room again
+                    sleep(_AGAIN_SECONDS)
