@@ -14,7 +14,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+from defer_cli.domain.execution import Execution
+from defer_cli.domain.paging import Filters
 from defer_cli.store.contract import Reader
 
 DEADLINE_SECONDS = 120.0
@@ -103,8 +106,8 @@ def wait_until_ready(made: Project) -> None:
 
 def span_seconds(reader: Reader, function: str, count: int, *, since: str | None = None) -> float:
     """Return the time from the first start of ``since`` (or the function itself) to the last end of a function."""
-    ended = [one.finished_at for one in reader.executions(limit=count, functions=[function]) if one.finished_at]
-    starts = reader.executions(limit=count, functions=[since or function])
+    ended = [one.finished_at for one in newest(reader, limit=count, functions=[function]) if one.finished_at]
+    starts = newest(reader, limit=count, functions=[since or function])
     return (max(ended) - min(one.started_at for one in starts if one.started_at)).total_seconds()
 
 
@@ -155,3 +158,8 @@ def percentile(values: Sequence[float], share: float) -> float:
 
 
 median = statistics.median
+
+
+def newest(reader: Reader, *, limit: int, **filters: Any) -> list[Execution]:
+    """Return executions, newest first."""
+    return [execution for _, execution in reader.find(Filters(**filters), limit=limit).items]

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import time
 
-from benchmarks.harness import Project, Row, median, project, runner, span_seconds, spread, wait_for, wait_until_ready
+from benchmarks.harness import (
+    Project,
+    Row,
+    median,
+    newest,
+    project,
+    runner,
+    span_seconds,
+    spread,
+    wait_for,
+    wait_until_ready,
+)
 from defer_cli.domain.enqueue import Enqueue
 from defer_cli.domain.ids import random_id
 from defer_cli.domain.states import State
@@ -63,9 +74,9 @@ def rate(source: str, count: int = COUNT) -> float:
 
 
 def _lines(reader: Reader) -> int:
-    newest = reader.executions(limit=200, functions=["noop"])
-    read = sum(len(reader.log_lines(execution.id)) == 1 for execution in newest)
-    return COUNT if read == len(newest) else 0
+    latest = newest(reader, limit=200, functions=["noop"])
+    read = sum(len(reader.log_lines(execution.id)) == 1 for execution in latest)
+    return COUNT if read == len(latest) else 0
 
 
 def measure(runs: int, lives: float) -> list[Row]:

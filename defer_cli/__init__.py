@@ -14,6 +14,15 @@ if TYPE_CHECKING:
         delay,
         discard_after,
     )
+    from defer_cli.client.asking import (
+        cancel_execution,
+        get_execution,
+        get_execution_result,
+        list_execution_attempts,
+        list_executions,
+        rerun_execution,
+        reschedule_execution,
+    )
     from defer_cli.client.calls import Call, ResultCall
     from defer_cli.client.context import ExecutionContext, current_execution
     from defer_cli.client.lanes import defer_enabled
@@ -25,8 +34,13 @@ if TYPE_CHECKING:
         CronError,
         DeferError,
         DefinitionError,
+        ExecutionAbortingAlreadyInProgress,
         ExecutionFailed,
+        ExecutionNotCancellable,
         ExecutionNotFound,
+        ExecutionNotReschedulable,
+        ExecutionResultNotAvailable,
+        ExecutionResultNotAvailableYet,
         NoRunner,
         SettingError,
         StoreError,
@@ -34,6 +48,7 @@ if TYPE_CHECKING:
     )
     from defer_cli.domain.execution import Attempt, Execution, ExecutionError
     from defer_cli.domain.function import AtLimit, CatchUp
+    from defer_cli.domain.paging import Filters, Interval, Listing, Page, PageInfo
     from defer_cli.domain.retry import Retry, RetryFields, RetryPolicy
     from defer_cli.domain.states import State
 
@@ -41,15 +56,20 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "background": "BackgroundFunction CronFunction add_metadata assign_options await_result delay discard_after",
+    "client.asking": "cancel_execution get_execution get_execution_result list_execution_attempts list_executions"
+    " rerun_execution reschedule_execution",
     "client.calls": "Call ResultCall",
     "client.context": "ExecutionContext current_execution",
     "client.lanes": "defer_enabled",
     "decorator": "defer",
     "domain.duration": "Duration When",
-    "domain.errors": "ArgumentError CallRefused CronError DeferError DefinitionError ExecutionFailed ExecutionNotFound"
-    " NoRunner SettingError StoreError Unconfirmed",
+    "domain.errors": "ArgumentError CallRefused CronError DeferError DefinitionError"
+    " ExecutionAbortingAlreadyInProgress ExecutionFailed ExecutionNotCancellable ExecutionNotFound"
+    " ExecutionNotReschedulable ExecutionResultNotAvailable ExecutionResultNotAvailableYet NoRunner SettingError"
+    " StoreError Unconfirmed",
     "domain.execution": "Attempt Execution ExecutionError",
     "domain.function": "AtLimit CatchUp",
+    "domain.paging": "Filters Interval Listing Page PageInfo",
     "domain.retry": "Retry RetryFields RetryPolicy",
     "domain.states": "State",
 }
@@ -69,11 +89,21 @@ __all__ = [
     "DefinitionError",
     "Duration",
     "Execution",
+    "ExecutionAbortingAlreadyInProgress",
     "ExecutionContext",
     "ExecutionError",
     "ExecutionFailed",
+    "ExecutionNotCancellable",
     "ExecutionNotFound",
+    "ExecutionNotReschedulable",
+    "ExecutionResultNotAvailable",
+    "ExecutionResultNotAvailableYet",
+    "Filters",
+    "Interval",
+    "Listing",
     "NoRunner",
+    "Page",
+    "PageInfo",
     "ResultCall",
     "Retry",
     "RetryFields",
@@ -86,11 +116,18 @@ __all__ = [
     "add_metadata",
     "assign_options",
     "await_result",
+    "cancel_execution",
     "current_execution",
     "defer",
     "defer_enabled",
     "delay",
     "discard_after",
+    "get_execution",
+    "get_execution_result",
+    "list_execution_attempts",
+    "list_executions",
+    "rerun_execution",
+    "reschedule_execution",
 ]
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import msgspec
 
-from defer_cli.domain.errors import DeferError, ExecutionNotFound
-from defer_cli.domain.execution import Execution
+from defer_cli.domain.errors import DeferError, ExecutionNotFound, SettingError
+from defer_cli.domain.execution import Attempt, Execution
+from defer_cli.domain.paging import Filters, Page, PageInfo, cursor_at, position_of
 from defer_cli.store.contract import Reader
 
 T = TypeVar("T")
@@ -54,11 +56,66 @@ def last_executions(reader: Reader) -> dict[str, Any]:
 
 
 def execution(reader: Reader, id: str) -> dict[str, Any]:
-    """Return one execution; raise ``ExecutionNotFound``."""
-    found = reader.get(id)
+    """Return one execution, or one attempt of it as an execution; raise ``ExecutionNotFound``."""
+    whole, _, number = id.partition(".")
+    found = reader.get(whole)
+    if found is not None and number:
+        found = next((as_execution(found, one) for one in reader.attempts(whole) if one.id == id), None)
     if found is None:
-        raise ExecutionNotFound(f"no execution has the id {id!r}", mend="see `defer list`")
+        raise ExecutionNotFound(f"no execution has the id {id!r}", mend="see `defer executions`")
     return as_data(found)
+
+
+def executions(reader: Reader, page: Mapping[str, Any], filters: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a page of executions, newest first: their data and the information about the page."""
+    asked, wanted = _read(page, Page), _read(filters, Filters)
+    after, before = _position(asked, "after"), _position(asked, "before")
+    found = reader.find(wanted, limit=asked.size + 1, after=after, before=before, is_backward=asked.is_backward)
+    items, stopped_at = found.items, found.stopped_at
+    has_more = len(items) > asked.size
+    if has_more:
+        stopped_at = None
+        items = items[1:] if asked.is_backward else items[: asked.size]
+    has_more = has_more or stopped_at is not None
+    ends = [place for place, _ in items]
+    if stopped_at is not None:
+        ends.insert(0 if asked.is_backward else len(ends), stopped_at)
+    info = PageInfo(
+        has_next_page=before is not None if asked.is_backward else has_more,
+        has_prev_page=has_more if asked.is_backward else after is not None,
+        start_cursor=cursor_at(ends[0]) if ends else None,
+        end_cursor=cursor_at(ends[-1]) if ends else None,
+    )
+    return {"items": [as_data(one) for _, one in items], "page_info": msgspec.to_builtins(info)}
+
+
+def attempts(reader: Reader, id: str, page: Mapping[str, Any], filters: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a page of the attempts of an execution, newest first; raise ``ExecutionNotFound``."""
+    execution(reader, id)
+    asked, wanted = _read(page, Page), _read(filters, Filters)
+    after, before = _position(asked, "after"), _position(asked, "before")
+    found = [
+        one
+        for one in reversed(reader.attempts(id))
+        if (after is None or one.number < after) and (before is None or one.number > before) and _passes(one, wanted)
+    ]
+    items = found[-asked.size :] if asked.is_backward else found[: asked.size]
+    has_more = len(found) > len(items)
+    info = PageInfo(
+        has_next_page=before is not None if asked.is_backward else has_more,
+        has_prev_page=has_more if asked.is_backward else after is not None,
+        start_cursor=cursor_at(items[0].number) if items else None,
+        end_cursor=cursor_at(items[-1].number) if items else None,
+    )
+    return {"items": msgspec.to_builtins(items), "page_info": msgspec.to_builtins(info)}
+
+
+def arguments(reader: Reader, id: str) -> str:
+    """Return the arguments of an execution as a JSON text; raise ``ExecutionNotFound``."""
+    found = reader.payload(id)
+    if found is None:
+        raise ExecutionNotFound(f"no execution has the id {id!r}", mend="see `defer executions`")
+    return found[0].decode()
 
 
 def children(reader: Reader, id: str) -> dict[str, int]:
@@ -84,10 +141,51 @@ def log(reader: Reader, id: str, attempt: int | None = None) -> list[list[Any]]:
 QUESTIONS: Mapping[str, Callable[..., Any]] = {
     "last_executions": last_executions,
     "execution": execution,
+    "executions": executions,
+    "attempts": attempts,
+    "arguments": arguments,
     "children": children,
     "ending": ending,
     "log": log,
 }
+
+
+def as_execution(whole: Execution, attempt: Attempt) -> Execution:
+    """Return one attempt as an execution of its own, ``<id>.<number>``."""
+    return replace(
+        whole,
+        id=attempt.id,
+        state=attempt.state,
+        attempt=attempt.number,
+        scheduled_at=attempt.scheduled_at,
+        started_at=attempt.started_at,
+        finished_at=attempt.finished_at,
+        updated_at=attempt.finished_at or whole.updated_at,
+        error_code=attempt.error.code if attempt.error else None,
+    )
+
+
+def _passes(attempt: Attempt, filters: Filters) -> bool:
+    code = attempt.error.code if attempt.error else None
+    return (
+        (not filters.states or attempt.state in filters.states)
+        and (not filters.error_codes or code in filters.error_codes)
+        and attempt.scheduled_at in filters.scheduled_at
+        and attempt.started_at in filters.started_at
+    )
+
+
+def _read(data: Mapping[str, Any], kind: type[T]) -> T:
+    """Return what a caller sent as the checked thing it stands for; raise ``SettingError``."""
+    try:
+        return msgspec.convert(data, kind)
+    except msgspec.ValidationError as error:
+        raise SettingError(f"{kind.__name__.lower()}: {error}") from None
+
+
+def _position(page: Page, name: str) -> int | None:
+    cursor = getattr(page, name)
+    return None if cursor is None else position_of(cursor, where=f"page.{name}")
 
 
 def as_data(found: Execution) -> dict[str, Any]:

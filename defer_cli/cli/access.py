@@ -159,6 +159,17 @@ def ask(data: DataFolder, question: str, **parameters: Any) -> Any:
             reader.close()
 
 
+def change(data: DataFolder, name: str, **parameters: Any) -> Any:
+    """Make a change of ``changes``, through the runner, else in the store itself; return what came of it."""
+    with _reached_or_owned(data) as line:
+        if line is not None:
+            return line.ask(name, **parameters)
+        from defer_cli.changes import Changes
+
+        with _opened_store(data) as store, store.transaction():
+            return Changes(store).make(name, parameters)
+
+
 def enqueue(data: DataFolder, call: Enqueue) -> Stored | None:
     """Store a call; None: stored as asked. Raises ``CallRefused``."""
     with _reached_or_owned(data) as line:

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from time import time_ns
 from typing import Any, Generic, Protocol, TypeVar, final
 
+from defer_cli.client.asking import failure_of
 from defer_cli.client.binding import bind
 from defer_cli.client.context import Handle, scope_here
 from defer_cli.client.delivery import LONGEST_WAIT_SECONDS, Delivery, running_loop
@@ -20,7 +21,7 @@ from defer_cli.client.shipments import Errand
 from defer_cli.domain.arguments import encode_arguments
 from defer_cli.domain.call_options import NO_OPTIONS, CallOptions
 from defer_cli.domain.enqueue import Enqueue
-from defer_cli.domain.errors import DeferError, ExecutionFailed, Unconfirmed
+from defer_cli.domain.errors import DeferError, Unconfirmed
 from defer_cli.domain.execution import Execution, to_microseconds
 from defer_cli.domain.ids import keyed_id
 from defer_cli.domain.states import State
@@ -115,7 +116,7 @@ class ResultCall(Handle, Generic[R_co]):
             seq = 0 if scope is None else scope.seq
             desk, id = sender(), delivery.call.id
             subject = f"the end of {delivery.call.function}, id {id}, which is stored"
-            end = Errand(delivery.lane, desk, lambda number: Wait(number, id, seq), subject)
+            end = Errand(delivery.lane, desk, lambda number, is_again: Wait(number, id, seq), subject)
             self._end = end
             desk.put(end)
         return self._end
@@ -129,7 +130,7 @@ class ResultCall(Handle, Generic[R_co]):
         if ended.state == State.SUCCEED:
             result: R_co = json.loads(ended.result) if ended.result else None  # type: ignore[assignment]
             return result
-        raise _failure(self._delivery.call.function, ended)
+        raise failure_of(ended.id, self._delivery.call.function, ended.state, ended.error)
 
 
 def make_call(fn: Callee, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Call:
@@ -191,19 +192,3 @@ def _progress(delivery: Delivery) -> str:
         return "on its way; await it directly"
     error = delivery.fresh_error()
     return "stored; await it directly" if error is None else f"not stored: {error.problem}"
-
-
-def _failure(function: str, ended: Ended) -> ExecutionFailed:
-    if ended.error is None:
-        return ExecutionFailed(
-            f"{function}, id {ended.id}, was {ended.state}", execution_id=ended.id, state=ended.state
-        )
-    error = json.loads(ended.error)
-    return ExecutionFailed(
-        f"{function}, id {ended.id}, {ended.state}: {error['type']}: {error['message']}",
-        execution_id=ended.id,
-        state=ended.state,
-        remote_traceback=error.get("traceback") or None,
-        where=error.get("location"),
-        mend=f"see `defer show {ended.id}`",
-    )

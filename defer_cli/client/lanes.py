@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 
 from defer_cli.client.connection import Connection, dial
 from defer_cli.client.routes import Route, worker_route
+from defer_cli.definitions import definitions
 from defer_cli.domain.errors import DeferError, SettingError
 from defer_cli.link.project import DataFolder, data_folder, project_root, root_of_file
 from defer_cli.link.sockets import is_answered
@@ -83,6 +84,22 @@ def lane_for(file: str) -> Lane:
         root = root_of_file(file)
         lane = _lanes_by_file[file] = _lanes_by_root.setdefault(root, _FolderLane(root))
     return lane
+
+
+def lane_for_ids() -> Lane:
+    """Return the way of requests that name an execution by its id alone.
+
+    It is that of the functions this process has defined when all lie in one project, else that of the working
+    directory. Raises ``SettingError`` when there is no project.
+    """
+    route = worker_route()
+    if route is not None:
+        return _lane_of_worker(route)
+    lanes = {lane_for(definition.file) for definition in definitions()}
+    if len(lanes) == 1:
+        return lanes.pop()
+    root = os.getcwd() if os.path.isabs(os.environ.get("DEFER_DATA", "")) else project_root()
+    return _lanes_by_root.setdefault(root, _FolderLane(root))
 
 
 def defer_enabled() -> bool:

@@ -22,8 +22,7 @@ from typing import TypeAlias
 
 from msgspec import Struct
 
-from defer_cli.domain import errors
-from defer_cli.domain.errors import DeferError
+from defer_cli.domain.errors import DeferError, named_error
 from defer_cli.link.frames import Answer, Ended, Enqueued, Failure
 
 Reply: TypeAlias = Enqueued | Ended | Answer | Failure
@@ -95,13 +94,7 @@ class Route(ABC):
 
 def failure_error(failure: Failure) -> DeferError:
     """Return a runner's failure as the error it names."""
-    kind = getattr(errors, failure.kind, None)
-    if isinstance(kind, type) and issubclass(kind, DeferError):
-        try:
-            return kind(failure.problem, where=failure.where, mend=failure.mend)
-        except TypeError:  # a kind that needs more than travels
-            pass
-    return DeferError(failure.problem, where=failure.where, mend=failure.mend)
+    return named_error(failure.kind, failure.problem, where=failure.where, mend=failure.mend, state=failure.state)
 
 
 def never_wait_here() -> None:

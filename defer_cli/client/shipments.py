@@ -142,9 +142,12 @@ class Batch(Shipment):
 
 
 class Errand(Shipment, Arrival):
-    """One request besides calls; its outcome is the reply, or why there is none. It may wait for long."""
+    """One request besides calls; its outcome is the reply, or why there is none. It may wait for long.
 
-    def __init__(self, lane: Lane, desk: Desk, build: Callable[[int], Struct], subject: str) -> None:
+    ``build`` gets its number, and whether it was sent before over a connection that was lost.
+    """
+
+    def __init__(self, lane: Lane, desk: Desk, build: Callable[[int, bool], Struct], subject: str) -> None:
         Shipment.__init__(self, lane, desk, deadline=inf)
         Arrival.__init__(self)
         self._build = build
@@ -152,7 +155,7 @@ class Errand(Shipment, Arrival):
 
     def _frame(self, number: int) -> Struct:
         self.deadline = inf
-        return self._build(number)
+        return self._build(number, self._losses > 0)
 
     def _lost(self) -> None:
         self.deadline = min(self.deadline, monotonic() + LONGEST_WAIT_SECONDS)

@@ -80,6 +80,36 @@ class ExecutionNotFound(DeferError):
     """No execution has this id."""
 
 
+class _InState(DeferError):
+    """What was asked for does not go with the state the execution is in; ``state`` is that state."""
+
+    def __init__(
+        self, problem: str, *, state: str | None = None, where: str | None = None, mend: str | None = None
+    ) -> None:
+        super().__init__(problem, where=where, mend=mend)
+        self.state = state
+
+
+class ExecutionNotCancellable(_InState):
+    """It has ended, or it runs and the cancel was not forced."""
+
+
+class ExecutionAbortingAlreadyInProgress(_InState):
+    """It is being aborted already."""
+
+
+class ExecutionNotReschedulable(_InState):
+    """It is not waiting in the queue any more."""
+
+
+class ExecutionResultNotAvailableYet(_InState):
+    """It has not ended."""
+
+
+class ExecutionResultNotAvailable(_InState):
+    """It ended without a result, and never will have one: cancelled, aborted or discarded."""
+
+
 class ExecutionFailed(DeferError):
     """The awaited execution ended without a result; ``error`` says what the function raised."""
 
@@ -97,3 +127,18 @@ class ExecutionFailed(DeferError):
         self.execution_id = execution_id
         self.state = state
         self.remote_traceback = remote_traceback
+
+
+def named_error(
+    kind: str, problem: str, *, where: str | None = None, mend: str | None = None, state: str | None = None
+) -> DeferError:
+    """Return the error of a class called ``kind`` as it travelled; a plain ``DeferError`` where there is none."""
+    named = globals().get(kind)
+    if not (isinstance(named, type) and issubclass(named, DeferError)):
+        return DeferError(problem, where=where, mend=mend)
+    if issubclass(named, _InState):
+        return named(problem, state=state, where=where, mend=mend)
+    try:
+        return named(problem, where=where, mend=mend)
+    except TypeError:  # a kind that needs more than travels
+        return DeferError(problem, where=where, mend=mend)

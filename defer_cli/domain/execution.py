@@ -46,7 +46,11 @@ class ExecutionError:
 class Attempt:
     """One try of an execution; its id is ``<execution id>.<number>``."""
 
+    id: str
     number: int
+    state: State
+    """``failed`` when it was retried, ``aborted`` when it was interrupted or lost; else the execution's."""
+    scheduled_at: datetime
     started_at: datetime
     finished_at: datetime | None = None
     outcome: str
@@ -72,6 +76,9 @@ class Execution:
     came_from: str = "call"
     """``call``, ``tick`` or ``rerun``."""
     parent: str | None = None
+    rerun_of: str | None = None
+    executed_by: str | None = None
+    """The name of the runner that started it last."""
     charged: int = 0
     losses: int = 0
     error_code: str | None = None

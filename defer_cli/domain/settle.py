@@ -79,6 +79,8 @@ class Move:
     function: str
     at_us: int
     started_us: int = 0
+    due_us: int | None = None
+    """When this attempt had been scheduled for; ``scheduled_us`` is when the next one is."""
     scheduled_us: int | None = None
     is_delayed: bool = False
     charged: int = 0
@@ -172,6 +174,7 @@ def _move(
         running.function,
         now_us,
         started_us=running.started_us,
+        due_us=running.scheduled_us,
         scheduled_us=scheduled_us,
         is_delayed=scheduled_us is not None,
         charged=running.charged + used_retries,

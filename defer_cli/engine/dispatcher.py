@@ -286,6 +286,15 @@ class Dispatcher:
         worker = assigned.process
         worker.condemn(f"was killed: {assigned.running.function} did not end within {GRACE_SECONDS:g} s")
 
+    def abort(self, aborting: Sequence[Running]) -> None:
+        """End attempts whose abort is on disk: ask, and kill what does not follow."""
+        for running in aborting:
+            assigned = self._assigned.get(running.seq)
+            if assigned is not None and assigned.running.attempt == running.attempt:
+                assigned.running.is_aborting = True
+                self._cancel([assigned])
+                self._deadlines.watch_end(assigned)
+
     def _cancel(self, items: Sequence[Assigned]) -> None:
         by_worker: dict[WorkerProcess, list[CancelItem]] = {}
         for assigned in items:

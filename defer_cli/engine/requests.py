@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from msgspec import Struct
 
+from defer_cli.changes import CHANGES, Changes
 from defer_cli.domain.enqueue import Refused, Stored
 from defer_cli.domain.errors import CallRefused, DeferError, ExecutionNotFound
 from defer_cli.engine.dispatcher import Dispatcher
@@ -15,6 +16,7 @@ from defer_cli.engine.waiting import Reply
 from defer_cli.intake import Intake
 from defer_cli.link.frames import Answer, Ask, Ended, Enqueued, Enqueues, Failure, Wait
 from defer_cli.reports import Reports
+from defer_cli.store.contract import Store
 from defer_cli.store.writer import MOST_CALLS
 
 Send = Callable[[Struct], None]
@@ -102,9 +104,33 @@ class Requests:
 
     async def _ask(self, frame: Ask, send: Send) -> None:
         try:
-            send(Answer(frame.number, await self._reports.ask(frame.name, frame.parameters)))
+            send(Answer(frame.number, await self.answer(frame.name, frame.parameters)))
         except Exception as error:  # also an answer that is too large for a frame
             send(failure(frame.number, error))
+
+    async def answer(self, name: str, parameters: Mapping[str, Any]) -> Any:
+        """Answer a question or make a change; both are plain data. Raises ``DeferError``."""
+        if name in CHANGES:
+            return await self._change(name, parameters)
+        try:
+            return await self._reports.ask(name, parameters)
+        except ExecutionNotFound:  # its call may be on its way to the disk
+            await self._dispatcher.writer.submit(lambda store: None)
+            return await self._reports.ask(name, parameters)
+
+    async def _change(self, name: str, parameters: Mapping[str, Any]) -> Any:
+        changes: Changes | None = None
+
+        def make(store: Store) -> Any:
+            nonlocal changes
+            changes = Changes(store)
+            return changes.make(name, parameters)
+
+        told = await self._dispatcher.writer.submit(make)
+        assert changes is not None
+        self._dispatcher.left_queue(changes.cancelled)
+        self._dispatcher.abort(changes.aborting)
+        return told
 
 
 def _enqueued(number: int, results: list[Stored | Refused]) -> Enqueued:
@@ -123,5 +149,6 @@ def _enqueued(number: int, results: list[Stored | Refused]) -> Enqueued:
 def failure(number: int, error: BaseException) -> Failure:
     """Return ``error`` as a frame."""
     if isinstance(error, DeferError):
-        return Failure(number, type(error).__name__, error.problem, error.where, error.mend)
+        state = getattr(error, "state", None)
+        return Failure(number, type(error).__name__, error.problem, error.where, error.mend, state)
     return Failure(number, "DeferError", f"the runner failed: {type(error).__name__}: {error}")

@@ -166,6 +166,7 @@ class Failure(Struct, array_like=True, tag="failure"):
     problem: str
     where: str | None = None
     mend: str | None = None
+    state: str | None = None
 
 
 ToWorker: TypeAlias = Load | Start | Cancel | Enqueued | Ended | Answer | Failure

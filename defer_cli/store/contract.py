@@ -11,6 +11,7 @@ from defer_cli.domain.enqueue import Enqueue, Refused, Stored
 from defer_cli.domain.execution import Attempt, Execution
 from defer_cli.domain.function import AtLimit
 from defer_cli.domain.log_chunk import LogChunk
+from defer_cli.domain.paging import Filters
 from defer_cli.domain.settle import Move, Running
 from defer_cli.domain.states import State
 
@@ -83,6 +84,22 @@ class LogLine:
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Executions with their places in the list, newest first; ``stopped_at``: time ran out there, more may follow."""
+
+    items: list[tuple[int, Execution]]
+    stopped_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pruned:
+    """What one step of pruning deleted, and the place to go on from; None: it has seen everything."""
+
+    deleted: int
+    next_seq: int | None
+
+
 class Store(Protocol):
     """The writing side: one owner, one connection. Every moment is microseconds since 1970."""
 
@@ -111,11 +128,26 @@ class Store(Protocol):
     def apply(self, moves: Sequence[Move]) -> list[bool]:
         """Write moves of attempts, each guarded by its attempt and source state; False: refused, nothing written."""
 
+    def get(self, id: str) -> Execution | None:
+        """Return one execution, what the open transaction has changed of it included."""
+
+    def rerun(self, id: str, new_id: str) -> bool:
+        """Insert a new execution of the same function, arguments and metadata; False when there is no ``id``.
+
+        Asked for twice with one ``new_id`` it is one execution.
+        """
+
+    def prune(self, *, before_us: int, from_seq: int, limit: int) -> Pruned:
+        """Delete executions that finished before a moment, looking at ``limit`` of them from ``from_seq`` on.
+
+        What has not finished stays, and so do the children of an unfinished parent.
+        """
+
     def abort(self, id: str) -> Running | None:
         """Move a started execution to aborting; None when it is not started."""
 
-    def cancel(self, id: str) -> bool:
-        """Move a created execution to cancelled."""
+    def cancel(self, id: str) -> Ending | None:
+        """Move a created execution to cancelled; None when it is not created."""
 
     def reschedule(self, id: str, scheduled_us: int) -> bool:
         """Give a created execution another time; True when it was created."""
@@ -193,15 +225,20 @@ class Reader(Protocol):
     def get(self, id: str) -> Execution | None:
         """Return one execution."""
 
-    def executions(
+    def find(
         self,
+        filters: Filters,
         *,
         limit: int,
-        functions: Sequence[str] = (),
-        states: Sequence[str] = (),
-        parent: str | None = None,
-    ) -> list[Execution]:
-        """Return executions, newest first."""
+        after: int | None = None,
+        before: int | None = None,
+        is_backward: bool = False,
+    ) -> Found:
+        """Return up to ``limit`` executions that pass ``filters``, newest first.
+
+        They lie behind the place ``after`` and ahead of ``before`` in the list; forward from the newest on, backward
+        from the oldest on. A search that takes long stops early and says where.
+        """
 
     def attempts(self, id: str) -> list[Attempt]:
         """Return the attempts of an execution, oldest first, the running one included."""

@@ -39,6 +39,7 @@ from defer_cli.link.frames import (
 from defer_cli.link.sockets import connect
 from defer_cli.store.contract import Reader
 from defer_cli.store.sqlite import open_reader
+from tests.store.harness import newest
 
 DEADLINE_SECONDS = 30.0
 _PAUSE_SECONDS = 0.005
@@ -181,7 +182,7 @@ class Project:
 
     def children(self, parent: str) -> list[Execution]:
         with self.reader() as reader:
-            return reader.executions(limit=500, parent=parent)
+            return newest(reader, limit=500, parent=parent)
 
     def counts(self, data: Path | None = None) -> dict[tuple[str, State], int]:
         with self.reader(data) as reader:

@@ -19,6 +19,7 @@ from defer_cli.store.contract import Claim, Limit
 from defer_cli.store.sqlite.reader import open_reader
 from defer_cli.store.sqlite.store import open_store
 from defer_cli.store.writer import Writer
+from tests.store.harness import newest
 from tests.unit.engine.cron_bench import Told, at, cron
 
 ROOT = Path(__file__).parents[2]
@@ -60,7 +61,7 @@ class Runner:
         """Return when the executions were scheduled, in the order in which they were made."""
         reader = open_reader(self.path)
         try:
-            executions = reader.executions(limit=20_000)
+            executions = newest(reader, limit=20_000)
         finally:
             reader.close()
         assert {execution.came_from for execution in executions} <= {"tick"}

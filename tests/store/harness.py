@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from defer_cli.domain.enqueue import Enqueue, Refused, Stored
-from defer_cli.domain.execution import ExecutionError
+from defer_cli.domain.execution import Execution, ExecutionError
 from defer_cli.domain.ids import encode_id
+from defer_cli.domain.paging import Filters
 from defer_cli.domain.settle import Move, Running
 from defer_cli.domain.states import State
-from defer_cli.store.contract import Claim, Limit, Reader, Store
+from defer_cli.store.contract import Claim, Ending, Limit, Reader, Store
 from defer_cli.store.sqlite import open_reader, open_store
 
 NOON = 1_767_268_800_000_000
@@ -129,7 +130,7 @@ def aborted(running: Running, **fields: Any) -> Move:
     return move("aborted", running, State.ABORTED, source=State.ABORTING, **fields)
 
 
-def cancel(store: Store, id: str) -> bool:
+def cancel(store: Store, id: str) -> Ending | None:
     with store.transaction():
         return store.cancel(id)
 
@@ -160,3 +161,8 @@ def state(reader: Reader, id: str) -> State:
     found = reader.get(id)
     assert found is not None
     return found.state
+
+
+def newest(reader: Reader, *, limit: int, **filters: Any) -> list[Execution]:
+    """Return executions, newest first."""
+    return [execution for _, execution in reader.find(Filters(**filters), limit=limit).items]

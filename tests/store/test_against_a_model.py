@@ -24,6 +24,7 @@ from tests.store.harness import (
     call,
     fail,
     interrupt,
+    newest,
     retry,
     succeed,
     undone,
@@ -215,7 +216,7 @@ class StoreAndModel(RuleBasedStateMachine):
         row = data.draw(st.sampled_from(self._model.rows))
         with self._store.transaction():
             if name == "cancel":
-                assert self._store.cancel(row.id) is (row.state is State.CREATED)
+                assert (self._store.cancel(row.id) is not None) is (row.state is State.CREATED)
                 row.state = State.CANCELLED if row.state is State.CREATED else row.state
             elif name == "reschedule":
                 later = self._clock.now_us + data.draw(st.sampled_from([-1, 0, 2])) * SECOND
@@ -282,9 +283,7 @@ class StoreAndModel(RuleBasedStateMachine):
 
     @invariant()
     def agrees(self) -> None:
-        found = {
-            execution.id: (execution.state, execution.attempt) for execution in self._reader.executions(limit=10_000)
-        }
+        found = {execution.id: (execution.state, execution.attempt) for execution in newest(self._reader, limit=10_000)}
         assert found == {row.id: (row.state, row.attempt) for row in self._model.rows}
         assert self._reader.counts() == Counter((row.function, row.state) for row in self._model.rows)
 

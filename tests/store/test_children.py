@@ -15,6 +15,7 @@ from tests.store.harness import (
     fail,
     insert,
     interrupt,
+    newest,
     retry,
     start,
     succeed,
@@ -86,4 +87,4 @@ def test_children_are_counted_by_state(store: Store, reader: Reader) -> None:
 def test_children_are_listed(store: Store, reader: Reader) -> None:
     parent, children = _parent_with_children(store)
 
-    assert {child.id for child in reader.executions(limit=10, parent=parent.id)} == set(children.values())
+    assert {child.id for child in newest(reader, limit=10, parent=parent.id)} == set(children.values())

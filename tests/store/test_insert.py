@@ -9,7 +9,7 @@ from defer_cli.domain.execution import to_moment
 from defer_cli.domain.ids import keyed_id
 from defer_cli.domain.states import State
 from defer_cli.store.contract import Reader, Store
-from tests.store.harness import NOON, SECOND, Clock, apply, call, enqueue, insert, start, succeed
+from tests.store.harness import NOON, SECOND, Clock, apply, call, enqueue, insert, newest, start, succeed
 
 
 def test_a_call_is_stored_as_created_and_due_now(store: Store, reader: Reader) -> None:
@@ -37,7 +37,7 @@ def test_the_same_id_twice_is_one_execution(store: Store, reader: Reader) -> Non
 
     assert isinstance(again, Stored)
     assert not again.is_new
-    assert len(reader.executions(limit=10)) == 1
+    assert len(newest(reader, limit=10)) == 1
 
 
 def test_the_same_id_twice_in_one_batch_is_one_execution(store: Store, reader: Reader) -> None:
@@ -45,7 +45,7 @@ def test_the_same_id_twice_in_one_batch_is_one_execution(store: Store, reader: R
     results = insert(store, first, call(), first)
 
     assert [isinstance(result, Stored) and result.is_new for result in results] == [True, True, False]
-    assert len(reader.executions(limit=10)) == 2
+    assert len(newest(reader, limit=10)) == 2
 
 
 def test_a_resend_answers_with_the_state_it_has_now(store: Store) -> None:

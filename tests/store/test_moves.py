@@ -69,7 +69,7 @@ _DO: dict[str, Callable[[Store, Running, Clock], bool]] = {
     "fail": lambda store, running, clock: apply(store, fail(running))[0],
     "retry": lambda store, running, clock: apply(store, retry(running))[0],
     "interrupt": lambda store, running, clock: apply(store, interrupt(running))[0],
-    "cancel": lambda store, running, clock: cancel(store, running.id),
+    "cancel": lambda store, running, clock: cancel(store, running.id) is not None,
     "discard": _discard,
     "reschedule": lambda store, running, clock: reschedule(store, running.id, NOON + SECOND),
     "abort": lambda store, running, clock: abort(store, running.id) is not None,

@@ -23,6 +23,7 @@ from tests.store.harness import (
     insert,
     interrupt,
     limits,
+    newest,
     retry,
     start,
     succeed,
@@ -33,7 +34,7 @@ def test_executions_are_listed_newest_first(store: Store, reader: Reader) -> Non
     calls = [call() for _ in range(5)]
     insert(store, *calls)
 
-    assert ids(reader.executions(limit=3)) == [calls[4].id, calls[3].id, calls[2].id]
+    assert ids(newest(reader, limit=3)) == [calls[4].id, calls[3].id, calls[2].id]
 
 
 def test_executions_are_filtered_by_function_and_state(store: Store, reader: Reader) -> None:
@@ -41,10 +42,10 @@ def test_executions_are_filtered_by_function_and_state(store: Store, reader: Rea
     cancel(store, a)
     cancel(store, b)
 
-    assert ids(reader.executions(limit=10, functions=["a"])) == [a]
-    assert ids(reader.executions(limit=10, functions=["a", "c"])) == [c, a]
-    assert ids(reader.executions(limit=10, states=["cancelled"])) == [b, a]
-    assert ids(reader.executions(limit=10, functions=["a", "c"], states=[State.CREATED])) == [c]
+    assert ids(newest(reader, limit=10, functions=["a"])) == [a]
+    assert ids(newest(reader, limit=10, functions=["a", "c"])) == [c, a]
+    assert ids(newest(reader, limit=10, states=["cancelled"])) == [b, a]
+    assert ids(newest(reader, limit=10, functions=["a", "c"], states=[State.CREATED])) == [c]
 
 
 def test_the_running_attempt_is_shown(store: Store, reader: Reader) -> None:

@@ -11,7 +11,7 @@ import pytest
 from defer_cli.domain.errors import StoreError
 from defer_cli.store.sqlite import migrations, open_reader, open_store
 from defer_cli.store.sqlite.connection import file_system_of, store_error
-from tests.store.harness import Clock, call, enqueue, insert
+from tests.store.harness import Clock, call, enqueue, insert, newest
 
 
 @pytest.fixture
@@ -243,4 +243,4 @@ def test_what_an_abandoned_store_had_committed_is_there_at_the_next_start(path: 
     store.abandon()
 
     with closing(open_reader(path)) as reader:
-        assert len(reader.executions(limit=2)) == 1
+        assert len(newest(reader, limit=2)) == 1

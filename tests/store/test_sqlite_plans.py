@@ -14,7 +14,7 @@ from defer_cli.store.sqlite.migrations import MIGRATIONS
 @pytest.fixture
 def connection() -> Iterator[sqlite3.Connection]:
     connection = sqlite3.connect(":memory:")
-    connection.executescript(MIGRATIONS[0])
+    connection.executescript("".join(MIGRATIONS))
     yield connection
     connection.close()
 
@@ -55,11 +55,3 @@ def test_a_statement_uses_its_index(connection: sqlite3.Connection, name: str, e
 @pytest.mark.parametrize("name", ["CLAIM_DUE", "CLAIM_DUE_AT_ONCE", "CLAIM_NEVER_STARTED", "DISCARD_DUE"])
 def test_a_queue_is_read_in_order_without_sorting(connection: sqlite3.Connection, name: str) -> None:
     assert "TEMP B-TREE" not in _plan(connection, getattr(statements, name))
-
-
-def test_a_function_is_listed_newest_first_without_sorting(connection: sqlite3.Connection) -> None:
-    statement = statements.EXECUTIONS.format(conditions=statements.EXECUTIONS_OF_FUNCTION)
-    plan = _plan(connection, statement)
-
-    assert "executions_of_function (function=?)" in plan
-    assert "TEMP B-TREE" not in plan

@@ -5,7 +5,7 @@ from __future__ import annotations
 from defer_cli.domain.enqueue import Stored
 from defer_cli.domain.execution import to_moment
 from defer_cli.store.contract import Gap, Mark, Reader, Store, Tick
-from tests.store.harness import NOON, SECOND, Clock, call, ids, limits, start, undone
+from tests.store.harness import NOON, SECOND, Clock, call, ids, limits, newest, start, undone
 
 HOUR = 3_600 * SECOND
 
@@ -34,7 +34,7 @@ def test_a_tick_is_run_exactly_once(store: Store, reader: Reader) -> None:
     results = [_fire(store, _tick())[0] for _ in range(3)]
 
     assert [result is None for result in results] == [False, True, True]
-    assert len(reader.executions(limit=10)) == 1
+    assert len(newest(reader, limit=10)) == 1
 
 
 def test_a_tick_twice_in_one_turn_is_run_once(store: Store, reader: Reader) -> None:
@@ -43,7 +43,7 @@ def test_a_tick_twice_in_one_turn_is_run_once(store: Store, reader: Reader) -> N
     assert first is not None
     assert other is not None
     assert again is None
-    assert len(reader.executions(limit=10)) == 2
+    assert len(newest(reader, limit=10)) == 2
 
 
 def test_another_form_of_the_schedule_does_not_repeat_a_tick(store: Store) -> None:
@@ -114,5 +114,5 @@ def test_marks_ticks_and_executions_are_undone_together(store: Store, reader: Re
     with undone(store.transaction()):
         store.fire([_tick()])
 
-    assert (store.marks(), reader.ticks("weekly", limit=1), reader.executions(limit=1)) == ([], [], [])
+    assert (store.marks(), reader.ticks("weekly", limit=1), newest(reader, limit=1)) == ([], [], [])
     assert _fire(store, _tick())[0] is not None

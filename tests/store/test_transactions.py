@@ -22,6 +22,7 @@ from tests.store.harness import (
     ids,
     insert,
     limits,
+    newest,
     start,
     state,
     succeed,
@@ -33,7 +34,7 @@ def test_a_transaction_that_raises_leaves_nothing(store: Store, reader: Reader) 
     with undone(store.transaction()):
         store.insert([call()])
 
-    assert reader.executions(limit=1) == []
+    assert newest(reader, limit=1) == []
     assert reader.counts() == {}
 
 
@@ -79,7 +80,7 @@ def test_a_savepoint_undoes_only_itself(store: Store, reader: Reader) -> None:
             store.insert([call(id="inside")])
         store.insert([call(id="after")])
 
-    assert {execution.id for execution in reader.executions(limit=10)} == {"before", "after"}
+    assert {execution.id for execution in newest(reader, limit=10)} == {"before", "after"}
     assert reader.counts() == {("compute", State.CREATED): 2}
 
 
@@ -118,11 +119,11 @@ def test_reopening_keeps_everything(engine: Engine, clock: Clock) -> None:
     for running in start(store, limits("f0"), limit=4)[:2]:
         apply(store, succeed(running, result=b"1"))
     with closing(engine.read()) as reader:
-        before = reader.executions(limit=100), reader.counts()
+        before = newest(reader, limit=100), reader.counts()
     store.close()
     store = engine.open(clock)
     with closing(engine.read()) as reader:
-        after = reader.executions(limit=100), reader.counts()
+        after = newest(reader, limit=100), reader.counts()
     store.close()
 
     assert after == before

@@ -18,6 +18,7 @@ NO_ARGUMENTS = b"[]"
 LARGEST_INLINE = 256
 """Bytes of arguments and metadata, or of a result, that lie in the execution's own row: every move rewrites them."""
 _encode = msgspec.json.encode
+_decode_metadata = msgspec.json.Decoder(dict[str, str]).decode
 
 
 def insert(
@@ -87,6 +88,23 @@ def insert(
         if row[0] not in new:
             results[position] = _earlier(session, call, existing[call.id])
     return results
+
+
+def rerun(session: Session, id: str, new_id: str) -> bool:
+    """Insert a new execution of the same function, arguments and metadata."""
+    rows = session.execute(statements.RERUN_SOURCE, (id,)).fetchall()
+    for function, arguments, metadata in rows:
+        call = Enqueue(
+            new_id,
+            function,
+            NO_ARGUMENTS if arguments is None else arguments,
+            session.now(),
+            metadata=None if metadata is None else _decode_metadata(metadata),
+            came_from="rerun",
+            rerun_of=id,
+        )
+        insert(session, [call])
+    return bool(rows)
 
 
 def _follow(

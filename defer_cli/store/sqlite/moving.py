@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from defer_cli.domain.settle import Running
+from defer_cli.domain.states import State
 from defer_cli.store.contract import Ending
 from defer_cli.store.sqlite import statements
 from defer_cli.store.sqlite.claiming import discard_rows
@@ -21,14 +22,17 @@ def abort(session: Session, id: str) -> Running | None:
     return running
 
 
-def cancel(session: Session, id: str) -> bool:
+def cancel(session: Session, id: str) -> Ending | None:
     """Move a created execution to cancelled."""
     session.require_transaction()
     now = session.now()
     rows = session.execute(statements.CANCEL, (now, now, id)).fetchall()
-    for (function,) in rows:
-        session.counters.move(function, "created", "cancelled")
-    return bool(rows)
+    if not rows:
+        return None
+    seq, _, function = rows[0]
+    ending = Ending(seq, id, function, State.CANCELLED)
+    session.counters.move(ending.function, "created", "cancelled")
+    return ending
 
 
 def reschedule(session: Session, id: str, scheduled_us: int) -> bool:

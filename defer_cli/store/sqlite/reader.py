@@ -8,18 +8,16 @@ from typing import Any
 
 import msgspec
 
-from defer_cli.domain.execution import Attempt, Execution, ExecutionError, to_moment
+from defer_cli.domain.execution import Attempt, Execution
+from defer_cli.domain.paging import Filters
 from defer_cli.domain.states import State
-from defer_cli.store.contract import Gap, LogLine
-from defer_cli.store.sqlite import statements
+from defer_cli.store.contract import Found, Gap, LogLine
+from defer_cli.store.sqlite import finding, statements
 from defer_cli.store.sqlite.connection import open_reading, reporting
 from defer_cli.store.sqlite.inserting import NO_ARGUMENTS
 from defer_cli.store.sqlite.migrations import check_is_known, check_is_ours, schema_version
-from defer_cli.store.sqlite.session import as_list
+from defer_cli.store.sqlite.rows import attempt_of, execution_of, last_attempt_of
 
-_OUTCOMES = {State.STARTED: "started", State.ABORTING: "started", State.FAILED: "fail"}
-_decode_error = msgspec.json.Decoder(ExecutionError).decode
-_decode_metadata = msgspec.json.Decoder(dict[str, str]).decode
 _decode_lines = msgspec.msgpack.Decoder(list[tuple[int, str, str]]).decode
 
 
@@ -46,47 +44,30 @@ class SqliteReader:
     def get(self, id: str) -> Execution | None:
         """Return one execution."""
         rows = self._read(statements.GET, id)
-        return _execution(rows[0]) if rows else None
+        return execution_of(rows[0]) if rows else None
 
-    def executions(
+    def find(
         self,
+        filters: Filters,
         *,
         limit: int,
-        functions: Sequence[str] = (),
-        states: Sequence[str] = (),
-        parent: str | None = None,
-    ) -> list[Execution]:
-        """Return executions, newest first."""
-        conditions = ["1"]
-        parameters: list[Any] = []
-        if len(functions) == 1:
-            conditions.append(statements.EXECUTIONS_OF_FUNCTION)
-            parameters.append(functions[0])
-        elif functions:
-            conditions.append(statements.EXECUTIONS_OF_FUNCTIONS)
-            parameters.append(as_list(functions))
-        if states:
-            conditions.append(statements.EXECUTIONS_IN_STATES)
-            parameters.append(as_list(states))
-        if parent is not None:
-            conditions.append(statements.EXECUTIONS_OF_PARENT)
-            parameters.append(parent)
-        statement = statements.EXECUTIONS.format(conditions=" AND ".join(conditions))
-        return [_execution(row) for row in self._read(statement, *parameters, limit)]
+        after: int | None = None,
+        before: int | None = None,
+        is_backward: bool = False,
+    ) -> Found:
+        """Return up to ``limit`` executions that pass ``filters``, newest first."""
+        with reporting(self._path):
+            return finding.find(
+                self._connection, filters, limit=limit, after=after, before=before, is_backward=is_backward
+            )
 
     def attempts(self, id: str) -> list[Attempt]:
         """Return the attempts of an execution, oldest first, the running one included."""
         # The last one is read first: if it ends in between, it is found among the others.
         last = self._read(statements.ATTEMPTS_LAST, id)
-        attempts = [
-            _attempt(number, started, finished, outcome, error)
-            for number, started, finished, outcome, error in self._read(statements.ATTEMPTS, id)
-        ]
+        attempts = [attempt_of(id, *row) for row in self._read(statements.ATTEMPTS, id)]
         known = attempts[-1].number if attempts else 0
-        for number, started, finished, state, error in last:
-            if number > known:
-                attempts.append(_attempt(number, started, finished, _OUTCOMES.get(State(state), state), error))
-        return attempts
+        return attempts + [last_attempt_of(id, *row) for row in last if row[0] > known]
 
     def payload(self, id: str) -> tuple[bytes, bytes | None, bytes | None] | None:
         """Return arguments, result and error (JSON)."""
@@ -118,7 +99,7 @@ class SqliteReader:
 
     def last_executions(self) -> dict[str, Execution]:
         """Return the newest execution of each function."""
-        return {row[1]: _execution(row) for row in self._read(statements.LAST_EXECUTIONS)}
+        return {row[1]: execution_of(row) for row in self._read(statements.LAST_EXECUTIONS)}
 
     def count_due(self, *, now_us: int, functions: Sequence[str] | None = None, without: Sequence[str] = ()) -> int:
         """Return how many created executions are due; of ``functions``, or of all but ``without``."""
@@ -158,52 +139,3 @@ class SqliteReader:
         with reporting(self._path):
             rows: list[Any] = self._connection.execute(statement, parameters).fetchall()
             return rows
-
-
-def _execution(row: tuple[Any, ...]) -> Execution:
-    (
-        id,
-        function,
-        state,
-        attempt,
-        created_us,
-        scheduled_us,
-        updated_us,
-        started_us,
-        finished_us,
-        discard_us,
-        metadata,
-        came_from,
-        parent,
-        charged,
-        losses,
-        error_code,
-    ) = row
-    return Execution(
-        id=id,
-        function=function,
-        state=State(state),
-        attempt=attempt,
-        created_at=to_moment(created_us),
-        scheduled_at=to_moment(scheduled_us),
-        updated_at=to_moment(updated_us),
-        started_at=None if started_us is None else to_moment(started_us),
-        finished_at=None if finished_us is None else to_moment(finished_us),
-        discard_after=None if discard_us is None else to_moment(discard_us),
-        metadata={} if metadata is None else _decode_metadata(metadata),
-        came_from=came_from,
-        parent=parent,
-        charged=charged,
-        losses=losses,
-        error_code=error_code,
-    )
-
-
-def _attempt(number: int, started_us: int, finished_us: int | None, outcome: str, error: bytes | None) -> Attempt:
-    return Attempt(
-        number=number,
-        started_at=to_moment(started_us),
-        finished_at=None if finished_us is None else to_moment(finished_us),
-        outcome=outcome,
-        error=None if error is None else _decode_error(error),
-    )

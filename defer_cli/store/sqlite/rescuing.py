@@ -27,8 +27,8 @@ def take_back(session: Session, *, limit: int) -> list[Running]:
         else:
             running.losses += 1
             session.execute(statements.TAKE_BACK, (now, running.seq, running.attempt))
-            attempt = (running.seq, running.attempt, running.started_us, now, "loss", None)
-            session.execute(statements.APPLY_ATTEMPT, attempt)
+            due, began = running.scheduled_us, running.started_us
+            session.execute(statements.APPLY_ATTEMPT, (running.seq, running.attempt, due, began, now, "loss", None))
             counters.move(running.function, "started", "created")
             session.heads.offer(running.function, running.scheduled_us, running.seq)
         session.heads.release(running.function)

@@ -131,7 +131,15 @@ def _follow(session: Session, kind: _Kind, moves: Sequence[Move]) -> None:
         session.executemany(
             statements.APPLY_ATTEMPT,
             [
-                (move.seq, move.attempt, move.started_us, move.at_us, move.name, encode_error(move.error))
+                (
+                    move.seq,
+                    move.attempt,
+                    move.due_us,
+                    move.started_us,
+                    move.at_us,
+                    move.name,
+                    encode_error(move.error),
+                )
                 for move in moves
             ],
         )

@@ -78,7 +78,7 @@ WHERE seq = ? AND attempt = ? AND state = 'started'
 """
 APPLY_OUTCOME = "INSERT INTO outcomes (seq, result, error) VALUES (?, ?, ?)"
 APPLY_ATTEMPT = """
-INSERT INTO attempts (seq, number, started_us, finished_us, outcome, error) VALUES (?, ?, ?, ?, ?, ?)
+INSERT INTO attempts (seq, number, scheduled_us, started_us, finished_us, outcome, error) VALUES (?, ?, ?, ?, ?, ?, ?)
 """
 APPLY_MARK_CHILDREN = """
 UPDATE executions SET is_marked = 1
@@ -91,7 +91,7 @@ RETURNING seq, id, function, state, attempt, charged, scheduled_us, is_suspect, 
 """
 CANCEL = """
 UPDATE executions SET state = 'cancelled', finished_us = ?, updated_us = ? WHERE id = ? AND state = 'created'
-RETURNING function
+RETURNING seq, id, function
 """
 RESCHEDULE = """
 UPDATE executions SET scheduled_us = ?, is_delayed = ?, updated_us = ? WHERE id = ? AND state = 'created'
@@ -159,35 +159,46 @@ FROM executions AS e LEFT JOIN outcomes AS o ON o.seq = e.seq
 WHERE e.id IN (SELECT value FROM json_each(?))
 AND e.state IN ('succeed', 'failed', 'cancelled', 'aborted', 'discarded')
 """
+RERUN_SOURCE = """
+SELECT e.function, coalesce(e.arguments, p.arguments), coalesce(e.metadata, p.metadata)
+FROM executions AS e LEFT JOIN payloads AS p ON p.seq = e.seq WHERE e.id = ?
+"""
 PLACE = "SELECT function, state FROM executions WHERE id = ?"
 
+PRUNE_LOOK = """
+SELECT e.seq, e.function, e.state, CASE WHEN e.state IN ('created', 'started', 'aborting') THEN NULL
+       ELSE e.finished_us END,
+       e.parent IS NULL OR NOT EXISTS (SELECT 1 FROM executions AS above WHERE above.id = e.parent
+                                       AND above.state IN ('created', 'started', 'aborting'))
+FROM executions AS e WHERE e.seq >= ? ORDER BY e.seq LIMIT ?
+"""
+PRUNE = tuple(
+    f"DELETE FROM {table} WHERE seq IN (SELECT value FROM json_each(?))"
+    for table in ("payloads", "outcomes", "attempts", "log_chunks", "executions")
+)
 START_RUNNER = "INSERT INTO runners (name, pid, version, started_us) VALUES (?, ?, ?, ?)"
 STOP_RUNNER = "UPDATE runners SET stopped_us = ? WHERE name = ? AND stopped_us IS NULL"
 STOPPED_CLEANLY = "SELECT stopped_us IS NOT NULL FROM runners ORDER BY number DESC LIMIT 1"
 
 _EXECUTION = """
 SELECT e.id, e.function, e.state, e.attempt, e.created_us, e.scheduled_us, e.updated_us, e.started_us,
-       e.finished_us, e.discard_us, coalesce(e.metadata, p.metadata), e.came_from, e.parent, e.charged, e.losses,
-       e.error_code
+       e.finished_us, e.discard_us, coalesce(e.metadata, p.metadata), e.came_from, e.parent, e.rerun_of, e.runner,
+       e.charged, e.losses, e.error_code
 FROM executions AS e LEFT JOIN payloads AS p ON p.seq = e.seq
 """
 GET = _EXECUTION + "WHERE e.id = ?"
-EXECUTIONS = _EXECUTION + "WHERE {conditions} ORDER BY e.seq DESC LIMIT ?"
-EXECUTIONS_OF_FUNCTION = "e.function = ?"
-EXECUTIONS_OF_FUNCTIONS = "e.function IN (SELECT value FROM json_each(?))"
-EXECUTIONS_IN_STATES = "e.state IN (SELECT value FROM json_each(?))"
-EXECUTIONS_OF_PARENT = "e.parent = ?"
+FIND = _EXECUTION.replace("e.error_code", "e.error_code, e.seq") + "WHERE {conditions} ORDER BY e.seq {order} LIMIT ?"
 _NEWEST_OF_EACH = """
 SELECT (SELECT max(seq) FROM executions WHERE function = known.function)
 FROM (SELECT DISTINCT function FROM counters) AS known
 """
 LAST_EXECUTIONS = _EXECUTION + "WHERE e.seq IN (" + _NEWEST_OF_EACH + ")"
 ATTEMPTS = """
-SELECT a.number, a.started_us, a.finished_us, a.outcome, a.error FROM attempts AS a
-JOIN executions AS e ON e.seq = a.seq WHERE e.id = ? ORDER BY a.number
+SELECT a.number, coalesce(a.scheduled_us, a.started_us), a.started_us, a.finished_us, a.outcome, a.error
+FROM attempts AS a JOIN executions AS e ON e.seq = a.seq WHERE e.id = ? ORDER BY a.number
 """
 ATTEMPTS_LAST = """
-SELECT e.attempt, e.started_us, e.finished_us, e.state, o.error
+SELECT e.attempt, e.scheduled_us, e.started_us, e.finished_us, e.state, o.error
 FROM executions AS e LEFT JOIN outcomes AS o ON o.seq = e.seq
 WHERE e.id = ? AND e.started_us IS NOT NULL
 """

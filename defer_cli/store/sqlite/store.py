@@ -9,12 +9,14 @@ from pathlib import Path
 
 from defer_cli.domain.enqueue import Enqueue, Refused, Stored
 from defer_cli.domain.errors import StoreError
+from defer_cli.domain.execution import Execution
 from defer_cli.domain.log_chunk import LogChunk
 from defer_cli.domain.settle import Move, Running
-from defer_cli.store.contract import Claim, Ending, Gap, Limit, Mark, Tick
-from defer_cli.store.sqlite import claiming, inserting, moving, rescuing, settling, statements, ticking
+from defer_cli.store.contract import Claim, Ending, Gap, Limit, Mark, Pruned, Tick
+from defer_cli.store.sqlite import claiming, inserting, moving, pruning, rescuing, settling, statements, ticking
 from defer_cli.store.sqlite.connection import keep_log, open_reading, open_writing, reporting
 from defer_cli.store.sqlite.migrations import migrate
+from defer_cli.store.sqlite.rows import execution_of
 from defer_cli.store.sqlite.session import Session, as_list
 
 
@@ -87,9 +89,22 @@ class SqliteStore:
         """Move a started execution to aborting."""
         return moving.abort(self._session, id)
 
-    def cancel(self, id: str) -> bool:
+    def cancel(self, id: str) -> Ending | None:
         """Move a created execution to cancelled."""
         return moving.cancel(self._session, id)
+
+    def get(self, id: str) -> Execution | None:
+        """Return one execution."""
+        rows = self._session.execute(statements.GET, (id,)).fetchall()
+        return execution_of(rows[0]) if rows else None
+
+    def rerun(self, id: str, new_id: str) -> bool:
+        """Insert a new execution like an old one."""
+        return inserting.rerun(self._session, id, new_id)
+
+    def prune(self, *, before_us: int, from_seq: int, limit: int) -> Pruned:
+        """Delete what finished before a moment, one step."""
+        return pruning.prune(self._session, before_us=before_us, from_seq=from_seq, limit=limit)
 
     def reschedule(self, id: str, scheduled_us: int) -> bool:
         """Give a created execution another time, now at the earliest."""

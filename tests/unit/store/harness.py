@@ -17,7 +17,7 @@ from defer_cli.store.contract import Claim
 from defer_cli.store.sqlite import open_reader, open_store
 from defer_cli.store.sqlite.store import SqliteStore
 from defer_cli.store.writer import Writer
-from tests.store.harness import NOON
+from tests.store.harness import NOON, newest
 
 DEADLINE_SECONDS = 10
 
@@ -160,7 +160,7 @@ class Desk:
     def states(self) -> dict[str, State]:
         reader = open_reader(self.path)
         try:
-            return {execution.id: execution.state for execution in reader.executions(limit=1_000)}
+            return {execution.id: execution.state for execution in newest(reader, limit=1_000)}
         finally:
             reader.close()
 

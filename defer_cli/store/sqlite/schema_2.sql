@@ -1,0 +1,2 @@
+-- When each attempt had been scheduled for; unknown for those of older versions.
+ALTER TABLE attempts ADD COLUMN scheduled_us INTEGER;
