@@ -55,6 +55,14 @@ def last_executions(reader: Reader) -> dict[str, Any]:
     return {name: as_data(execution) for name, execution in reader.last_executions().items()}
 
 
+def counts(reader: Reader) -> dict[str, dict[str, int]]:
+    """Return how many executions each function has in each state, those above 0."""
+    told: dict[str, dict[str, int]] = {}
+    for (function, state), count in reader.counts().items():
+        told.setdefault(function, {})[str(state)] = count
+    return told
+
+
 def execution(reader: Reader, id: str) -> dict[str, Any]:
     """Return one execution, or one attempt of it as an execution; raise ``ExecutionNotFound``."""
     whole, _, number = id.partition(".")
@@ -140,6 +148,7 @@ def log(reader: Reader, id: str, attempt: int | None = None) -> list[list[Any]]:
 
 QUESTIONS: Mapping[str, Callable[..., Any]] = {
     "last_executions": last_executions,
+    "counts": counts,
     "execution": execution,
     "executions": executions,
     "attempts": attempts,

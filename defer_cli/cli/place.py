@@ -9,7 +9,15 @@ from tempfile import gettempdir
 
 from defer_cli.domain.errors import SettingError
 from defer_cli.domain.settings import Settings, resolve_settings
-from defer_cli.link.project import DataFolder, data_folder, dotenv, functions_folder, project_root, tool_table
+from defer_cli.link.project import (
+    DataFolder,
+    data_folder,
+    dotenv,
+    find_root,
+    functions_folder,
+    project_root,
+    tool_table,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +49,37 @@ def find_place(project: str | None, directory: str | None, data: str | None, **f
         data=data_folder(root, given=data),
         settings=settings,
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataPlace:
+    """What a command works on that looks only at what is stored: it needs no functions, and with --data no project."""
+
+    project: Path | None
+    data: DataFolder
+
+    def function_names(self) -> set[str]:
+        """Return the names of the files of functions; nothing is imported."""
+        if self.project is None:
+            return set()
+        from defer_cli.discovery.scan import scan
+
+        return {file.stem for file in scan(self.project, Path(functions_folder(str(self.project)))).files}
+
+    def has_store(self) -> bool:
+        """Return whether anything was ever stored, or waits in the inbox to be."""
+        from defer_cli.link.inbox import list_entries
+
+        return os.path.exists(self.data.database) or bool(list_entries(self.data))
+
+
+def find_data(project: str | None, data: str | None) -> DataPlace:
+    """Return whose executions a command looks at; raise ``SettingError`` when nothing says so."""
+    given = data or os.environ.get("DEFER_DATA")
+    root = find_root(os.getcwd()) if given and project is None else project_root(given=project)
+    if root is None:
+        return DataPlace(project=None, data=DataFolder(os.path.abspath(str(given))))
+    return DataPlace(project=Path(root), data=data_folder(root, given=data))
 
 
 def why_a_deploy_replaces(data: str, *, project: str) -> str | None:
