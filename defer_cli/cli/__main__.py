@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from difflib import get_close_matches
 from io import TextIOWrapper
 from typing import Annotated
 
@@ -13,6 +14,7 @@ import typer
 from defer_cli import __version__
 from defer_cli.cli.check import check
 from defer_cli.cli.dev import dev
+from defer_cli.cli.executions import executions
 from defer_cli.cli.failures import FAILED, INTERRUPTED, OK, USAGE, UsageError, exit_code_of, show_error
 from defer_cli.cli.init import init
 from defer_cli.cli.list import list_functions
@@ -54,6 +56,7 @@ def _application() -> typer.Typer:
     application.command("dev", short_help="Run, reload, show what happens.")(dev)
     application.command("run", short_help="Run in production.")(run)
     application.command("trigger", short_help="Enqueue one execution by hand.")(trigger)
+    application.command("executions", short_help="Show what was called, newest first.")(executions)
     return application
 
 
@@ -79,8 +82,7 @@ def execute(arguments: Sequence[str]) -> int:
 
 
 def _refuse(error: typer.TyperException) -> int:
-    problem, _, mend = error.format_message().partition(" Did you mean ")
-    problem = problem.rstrip(".")
+    problem, mend = _split(error.format_message())
     context = getattr(error, "ctx", None)
     path = context.command_path if context is not None else "defer"
     advice = f"did you mean {mend}" if mend else f"`{path} --help` says what it takes"
@@ -88,6 +90,16 @@ def _refuse(error: typer.TyperException) -> int:
         advice = "write -- before a negative number"
     show_error(UsageError(problem[:1].lower() + problem[1:], mend=advice))
     return error.exit_code
+
+
+def _split(message: str) -> tuple[str, str]:
+    """Return the problem and what may have been meant; typer writes both as one sentence, in two ways."""
+    problem, _, meant = message.partition(" Did you mean ")
+    if not meant:
+        problem, _, several = message.partition(" (Possible options: ")
+        near = get_close_matches(problem.rpartition(" ")[2], several.rstrip(")").split(", "), n=1, cutoff=0)
+        meant = f"{near[0]}?" if several else ""
+    return problem.rstrip("."), meant
 
 
 def _unforeseen(error: Exception) -> DeferError:

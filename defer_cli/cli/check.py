@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from defer_cli.cli.failures import INVALID, OK, show_problems
 from defer_cli.cli.options import Data, Directory, Json, Project
-from defer_cli.cli.output import say, show_json, show_rows
+from defer_cli.cli.output import say, show_json
+from defer_cli.cli.tables import show_rows
 from defer_cli.domain.function import FunctionSpec, Problem
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from difflib import get_close_matches
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -199,15 +200,13 @@ def _words(given: Iterable[str] | None) -> list[str]:
 def _known(word: str, words: Sequence[str], flag: str, noun: str) -> str:
     if word in words:
         return word
-    meant = _OTHER_WORDS.get(word) if words is STATES else None
-    raise UsageError(
-        f"there is no {noun} {word!r}", where=flag, mend=f"did you mean {meant!r}?" if meant else _nearest(word, words)
-    )
+    also = _OTHER_WORDS if words is STATES else {}
+    raise UsageError(f"there is no {noun} {word!r}", where=flag, mend=_nearest(word, words, also))
 
 
-def _nearest(word: str, words: Sequence[str]) -> str:
-    near = get_close_matches(word, words, n=1, cutoff=0.5)
-    return f"did you mean {near[0]!r}?" if near else f"use {', '.join(words) or 'another one'}"
+def _nearest(word: str, words: Sequence[str], also: Mapping[str, str] = MappingProxyType({})) -> str:
+    near = get_close_matches(word, [*words, *also], n=1, cutoff=0.5)
+    return f"did you mean {also.get(near[0], near[0])!r}?" if near else f"use {', '.join(words) or 'another one'}"
 
 
 def _pairs(texts: Sequence[str]) -> dict[str, list[str]]:

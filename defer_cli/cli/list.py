@@ -10,7 +10,8 @@ import typer
 
 from defer_cli.cli.failures import INVALID, OK, show_problems, show_warning
 from defer_cli.cli.options import Data, Directory, Json, Project
-from defer_cli.cli.output import distance_words, moment_words, say, show_json, show_rows, visible
+from defer_cli.cli.output import distance_words, moment_words, say, show_json, visible
+from defer_cli.cli.tables import show_rows
 from defer_cli.domain.cron import Cron
 from defer_cli.domain.errors import CronError, DeferError
 

@@ -1,20 +1,18 @@
-"""How things look on a terminal: tables that fit, stored text made harmless, times and spans in words."""
+"""How things look on a terminal: stored text made harmless, colour, room, times and spans in words."""
 
 from __future__ import annotations
 
 import json
 import os
 import sys
-from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import IO, Any
 
 from defer_cli.domain.duration import in_words
 
-_GAP = "  "
 _NARROWEST = 20
 _JOINERS = "\u200c\u200d"  # they shape letters and emoji, and move nothing
-_STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33"}
+_STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "blue": "34", "cyan": "36"}
 _NAMED = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
 
 
@@ -59,6 +57,25 @@ def styled(text: str, style: str, stream: IO[str]) -> str:
     return f"\x1b[{_STYLES[style]}m{text}\x1b[0m" if has_colour(stream) else text
 
 
+def columns_of(text: str) -> int:
+    """Return how many columns of a terminal ``text`` takes: letters of some scripts take two."""
+    if text.isascii():
+        return len(text)
+    from rich.cells import cell_len
+
+    return cell_len(text)
+
+
+def fitted(text: str, columns: int) -> str:
+    """Return as much of ``text`` as fits into ``columns`` of a terminal."""
+    if columns_of(text) <= columns:
+        return text
+    kept = text[: columns - 1]
+    while columns_of(kept) > columns - 1:
+        kept = kept[:-1]
+    return kept + "…"
+
+
 def width_of(stream: IO[str]) -> int | None:
     """Return how many columns there are: ``COLUMNS``, the terminal's, or None where nothing limits them."""
     given = os.environ.get("COLUMNS", "")
@@ -68,55 +85,6 @@ def width_of(stream: IO[str]) -> int | None:
         return max(os.get_terminal_size(stream.fileno()).columns, _NARROWEST)
     except (OSError, ValueError):
         return None
-
-
-def show_rows(headings: Sequence[str], rows: Sequence[Sequence[str]], *, stream: IO[str] | None = None) -> None:
-    """Print a table, or a block of ``heading value`` lines a row where the table would not fit."""
-    stream = stream or sys.stdout
-    clean = [[visible(cell) for cell in row] for row in rows]
-    widths = [max(map(_columns, column)) for column in zip(headings, *clean, strict=True)]
-    limit = width_of(stream)
-    if limit is None or sum(widths) + len(_GAP) * (len(widths) - 1) <= limit:
-        print(styled(_line(headings, widths), "bold", stream), file=stream)
-        for row in clean:
-            print(_line(row, widths), file=stream)
-        return
-    _show_blocks(headings, clean, limit, stream)
-
-
-def _show_blocks(headings: Sequence[str], rows: Sequence[Sequence[str]], limit: int, stream: IO[str]) -> None:
-    label = max(len(heading) for heading in headings[1:])
-    for position, row in enumerate(rows):
-        if position:
-            print(file=stream)
-        print(styled(row[0], "bold", stream), file=stream)
-        for heading, cell in zip(headings[1:], row[1:], strict=True):
-            if cell:
-                _show_folded(f"  {heading:<{label}}  ", cell, limit, stream)
-
-
-def _show_folded(lead: str, text: str, limit: int, stream: IO[str]) -> None:
-    import textwrap
-
-    room = max(limit - len(lead), 8)
-    parts = [text] if _columns(text) <= room else text.replace(", ", ",\n").split("\n")
-    lines = [line for part in parts for line in textwrap.wrap(part, room)]
-    for position, line in enumerate(lines):
-        print((lead if position == 0 else " " * len(lead)) + line, file=stream)
-
-
-def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
-    padded = [cell + " " * (width - _columns(cell)) for cell, width in zip(cells, widths, strict=True)]
-    return _GAP.join(padded).rstrip()
-
-
-def _columns(text: str) -> int:
-    """Return how many columns of a terminal ``text`` takes: letters of some scripts take two."""
-    if text.isascii():
-        return len(text)
-    from rich.cells import cell_len
-
-    return cell_len(text)
 
 
 def show_json(document: Any) -> None:
@@ -140,7 +108,22 @@ def distance_words(moment: datetime, *, now: datetime) -> str:
     span = moment - now
     if abs(span) < timedelta(seconds=1):
         return "now"
-    words = in_words(abs(_rounded(span)))
+    return _aimed(in_words(abs(_rounded(span))), span)
+
+
+def short_distance(moment: datetime, *, now: datetime) -> str:
+    """Return how far a moment is from now in one unit, at least two of it: ``in 3d``, ``90m ago``, ``12 s ago``."""
+    span = moment - now
+    seconds = round(abs(span).total_seconds())
+    if not seconds:
+        return "now"
+    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "m")):
+        if seconds >= 2 * size:
+            return _aimed(f"{round(seconds / size)}{unit}", span)
+    return _aimed(f"{seconds} s", span)
+
+
+def _aimed(words: str, span: timedelta) -> str:
     return f"in {words}" if span > timedelta(0) else f"{words} ago"
 
 

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from defer_cli.cli.output import cut, distance_words, has_colour, moment_words, show_rows, visible
+from defer_cli.cli.output import cut, distance_words, has_colour, moment_words, visible
+from defer_cli.cli.tables import show_rows
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 HEADINGS = ("name", "kind", "in words")
