@@ -54,9 +54,10 @@ class Gone(DeferError):
 class Line:
     """A conversation with a runner over its socket; one thread, one question at a time beside one wait."""
 
-    def __init__(self, end: socket) -> None:
+    def __init__(self, end: socket, *, patience_seconds: float = ANSWER_SECONDS) -> None:
         """Say hello; raises ``Gone``, or ``DeferError`` when the runner speaks another protocol."""
         self._end = end
+        self._patience_seconds = patience_seconds
         self._reader = FrameReader(FromRunner)
         self._ended: Ended | None = None
         try:
@@ -104,9 +105,9 @@ class Line:
         except OSError as error:
             raise Gone(f"the runner went away: {error}") from None
 
-    def _receive(self, is_wanted: Callable[[Any], bool], *, timeout_seconds: float = ANSWER_SECONDS) -> Any:
+    def _receive(self, is_wanted: Callable[[Any], bool], *, timeout_seconds: float | None = None) -> Any:
         """Return the next frame that is wanted; keep word of the awaited end that comes meanwhile."""
-        deadline = time.monotonic() + timeout_seconds
+        deadline = time.monotonic() + (self._patience_seconds if timeout_seconds is None else timeout_seconds)
         while True:
             self._end.settimeout(max(deadline - time.monotonic(), 0.001))
             try:
@@ -129,11 +130,11 @@ class Line:
                 return wanted
 
 
-def reach(data: DataFolder) -> Line | None:
+def reach(data: DataFolder, *, patience_seconds: float = ANSWER_SECONDS) -> Line | None:
     """Return a conversation with the runner that owns ``data``, None when none is alive."""
     try:
         end = dial(data)
-        return None if end is None else Line(end)
+        return None if end is None else Line(end, patience_seconds=patience_seconds)
     except Gone:  # it stopped between the connection and its hello
         return None
     except TimeoutError:
@@ -146,15 +147,23 @@ def reach(data: DataFolder) -> Line | None:
 
 def ask(data: DataFolder, question: str, **parameters: Any) -> Any:
     """Return the answer to a question of ``reports``, from the runner, else from the store itself."""
+    with asking(data) as put:
+        return put(question, **parameters)
+
+
+@contextmanager
+def asking(data: DataFolder) -> Iterator[Callable[..., Any]]:
+    """Yield what puts several questions to the same runner, or to the store that this command owns meanwhile."""
     with _reached_or_owned(data) as line:
         if line is not None:
-            return line.ask(question, **parameters)
+            yield line.ask
+            return
         from defer_cli.reports import QUESTIONS
         from defer_cli.store.sqlite.reader import open_reader
 
         reader = open_reader(Path(data.database))
         try:
-            return QUESTIONS[question](reader, **parameters)
+            yield lambda question, **parameters: QUESTIONS[question](reader, **parameters)
         finally:
             reader.close()
 

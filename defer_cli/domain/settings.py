@@ -60,16 +60,32 @@ def resolve_settings(
     _refuse_unknown(pyproject)
     chosen: dict[str, Any] = {"workers": cores}
     sources: dict[str, str] = {}
-    for name, parse in _PARSERS.items():
-        given = _first_given(name, flags, environ, dotenv, pyproject)
-        if given is not None:
-            value, sources[name] = given
-            chosen[name] = parse(value, sources[name])
+    for name, (value, source) in given_settings(
+        flags=flags, environ=environ, dotenv=dotenv, pyproject=pyproject
+    ).items():
+        sources[name] = source
+        chosen[name] = _PARSERS[name](value, source)
     settings = Settings(
         **chosen, token=environ.get("DEFER_TOKEN") or None, token_file=environ.get("DEFER_TOKEN_FILE") or None
     )
     _refuse_open_host(settings, sources.get("host"), has_token_in_dotenv=bool(dotenv.get("DEFER_TOKEN")))
     return settings
+
+
+def given_settings(
+    *,
+    flags: Mapping[str, object],
+    environ: Mapping[str, str],
+    dotenv: Mapping[str, str | None],
+    pyproject: Mapping[str, object],
+) -> dict[str, tuple[object, str]]:
+    """Return each setting that is not left to its default, as it was written, and the source that wins."""
+    given: dict[str, tuple[object, str]] = {}
+    for name in _PARSERS:
+        first = _first_given(name, flags, environ, dotenv, pyproject)
+        if first is not None:
+            given[name] = first
+    return given
 
 
 def is_loopback(host: str) -> bool:

@@ -18,6 +18,7 @@ from defer_cli.link.project import DataFolder
 VERSION = 1
 LARGEST_ENTRY = 64 * 1024 * 1024
 _SUFFIX = ".calls"
+_LONGEST_REASON = 4_000
 
 
 class Entry(Struct, array_like=True):
@@ -59,9 +60,23 @@ def list_entries(folder: DataFolder) -> list[str]:
     return _names(folder.inbox)
 
 
+def list_refused(folder: DataFolder) -> list[str]:
+    """Return the names of the files that were refused and are still kept, oldest first."""
+    return _names(folder.refused)
+
+
 def count_refused(folder: DataFolder) -> int:
     """Return how many files were refused and are still kept."""
-    return len(_names(folder.refused))
+    return len(list_refused(folder))
+
+
+def reason_of(folder: DataFolder, name: str) -> str:
+    """Return why a file was refused, its first lines as one."""
+    path = os.path.join(folder.refused, f"{name}.reason")
+    try:
+        return " · ".join(_read_file(path)[:_LONGEST_REASON].decode("utf-8", "replace").splitlines())
+    except OSError:
+        return "nobody wrote down why"
 
 
 def read_entry(folder: DataFolder, name: str) -> list[Enqueue]:

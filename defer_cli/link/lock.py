@@ -37,6 +37,28 @@ def own(path: Path, holder: Holder) -> Iterator[None]:
         os.close(descriptor)
 
 
+@contextmanager
+def kept_free(path: Path) -> Iterator[str | None]:
+    """Keep owners away for the block without becoming one: nothing is written.
+
+    Yields who owns the folder, in words, when it cannot be had; None when it is free, or nobody ever owned it.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        yield None
+        return
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            held_by = None
+        except BlockingIOError:
+            held_by = _holder_words(*_read(descriptor))
+        yield held_by
+    finally:
+        os.close(descriptor)
+
+
 def _acquire(descriptor: int, path: Path, holder: Holder) -> None:
     deadline = time.monotonic() + COMMAND_WAIT.total_seconds()
     while True:
@@ -52,11 +74,14 @@ def _acquire(descriptor: int, path: Path, holder: Holder) -> None:
 
 
 def _refusal(path: Path, holder: Holder, held_by: str, pid: int | None) -> StoreError:
-    who = f"a {held_by} (pid {pid})" if pid else "another process"
     mend = "stop it first, or give this one its own --data folder"
     if holder == "command" and held_by == "runner":
         mend = "try again: it is starting or stopping"
-    return StoreError(f"{path.parent} is owned by {who}", where=str(path), mend=mend)
+    return StoreError(f"{path.parent} is owned by {_holder_words(held_by, pid)}", where=str(path), mend=mend)
+
+
+def _holder_words(held_by: str, pid: int | None) -> str:
+    return f"a {held_by} (pid {pid})" if pid else "another process"
 
 
 def _lives(pid: int) -> bool:
