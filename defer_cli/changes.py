@@ -26,9 +26,10 @@ from defer_cli.domain.settle import Running
 from defer_cli.domain.states import State
 from defer_cli.store.contract import Ending, Pruned, Store
 
-MOST_AT_ONCE = 500
+MOST_AT_ONCE = 250
+"""Executions of one change: all of them, with all the metadata they may have, fit the frame that answers."""
 _LOOKED_AT_A_STEP = 1_000
-_CANCELLED = (State.CANCELLED, State.ABORTING, State.ABORTED)
+_ABORTED = (State.ABORTING, State.ABORTED)
 
 
 class Changes:
@@ -62,7 +63,7 @@ class Changes:
                 raise ExecutionAbortingAlreadyInProgress(
                     "the execution is being aborted already", state=found.state, where=id, mend="wait for its end"
                 )
-            elif not (is_again and found.state in _CANCELLED):
+            elif not (is_again and (found.state is State.CANCELLED or (is_forced and found.state in _ABORTED))):
                 raise _not_cancellable(found)
             return self._stored(id)
 
@@ -100,8 +101,9 @@ class Changes:
         def one(id: str) -> Execution:
             if not is_id(new_ids[id]):
                 raise DeferError(f"{new_ids[id]!r} is not an id")
-            self._stored(id)
-            self._store.rerun(id, new_ids[id])
+            if self._store.get(new_ids[id]) is None:  # else it was asked for before, and the first may be pruned
+                self._stored(id)
+                self._store.rerun(id, new_ids[id])
             return self._stored(new_ids[id])
 
         return _each([id for id, _ in pairs], one, DeferError)

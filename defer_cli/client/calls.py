@@ -6,7 +6,6 @@ import copy
 import json
 from collections.abc import Callable, Generator, Mapping
 from datetime import datetime, timedelta
-from time import time_ns
 from typing import Any, Generic, Protocol, TypeVar, final
 
 from defer_cli.client.asking import failure_of
@@ -17,7 +16,7 @@ from defer_cli.client.fresh_ids import fresh_id
 from defer_cli.client.lanes import lane_for
 from defer_cli.client.process import sender
 from defer_cli.client.routes import may_wait_here
-from defer_cli.client.shipments import Errand
+from defer_cli.client.shipments import LongWait
 from defer_cli.domain.arguments import encode_arguments
 from defer_cli.domain.call_options import NO_OPTIONS, CallOptions
 from defer_cli.domain.enqueue import Enqueue
@@ -80,7 +79,7 @@ class ResultCall(Handle, Generic[R_co]):
 
     def __init__(self, delivery: Delivery) -> None:
         self._delivery = delivery
-        self._end: Errand | None = None
+        self._end: LongWait | None = None
 
     @property
     def id(self) -> str:
@@ -107,7 +106,7 @@ class ResultCall(Handle, Generic[R_co]):
         call = self._delivery.call
         return f"<ResultCall of {call.function}, id {call.id}: {_progress(self._delivery)}>"
 
-    def _ask_for_end(self) -> Errand:
+    def _ask_for_end(self) -> LongWait:
         delivery = self._delivery
         if (error := delivery.hear()) is not None:
             raise error
@@ -115,13 +114,13 @@ class ResultCall(Handle, Generic[R_co]):
             scope = scope_here()
             seq = 0 if scope is None else scope.seq
             desk, id = sender(), delivery.call.id
-            subject = f"the end of {delivery.call.function}, id {id}, which is stored"
-            end = Errand(delivery.lane, desk, lambda number, is_again: Wait(number, id, seq), subject)
+            purpose = f"tell the end of {delivery.call.function}, id {id}, which is stored"
+            end = LongWait(delivery.lane, desk, lambda number: Wait(number, id, seq), purpose)
             self._end = end
             desk.put(end)
         return self._end
 
-    def _result(self, end: Errand) -> R_co:
+    def _result(self, end: LongWait) -> R_co:
         ended = end.outcome
         if isinstance(ended, DeferError):
             raise copy.copy(ended)
@@ -153,7 +152,7 @@ def _send(fn: Callee, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Deliv
     desk = sender()
     if desk.is_full:
         desk.wait_for_room()
-    called_us = time_ns() // 1000
+    called_us = lane.now_us()
     name, options = fn.name, fn.call_options
     scope = scope_here()
     if scope is not None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from time import time_ns
 
 from defer_cli.client.connection import Connection, dial
 from defer_cli.client.routes import Route, worker_route
 from defer_cli.definitions import definitions
 from defer_cli.domain.errors import DeferError, SettingError
-from defer_cli.link.project import DataFolder, data_folder, project_root, root_of_file
+from defer_cli.link.project import DataFolder, data_folder, find_root, root_of_file
 from defer_cli.link.sockets import is_answered
 
 
@@ -31,6 +34,10 @@ class Lane(ABC):
     @abstractmethod
     def folder(self) -> DataFolder | None:
         """Return the data folder whose inbox takes calls while no runner lives; None: it has no inbox."""
+
+    def now_us(self) -> int:
+        """Return the moment that spans of a call count from, in microseconds since 1970."""
+        return time_ns() // 1000
 
 
 class _WorkerLane(Lane):
@@ -72,54 +79,128 @@ _lanes_by_file: dict[str, Lane] = {}
 _lanes_by_root: dict[str, Lane] = {}
 _connections: dict[str, Connection] = {}
 _worker_lane: _WorkerLane | None = None
+_lanes_of_test: Callable[[str | None], Lane] | None = None
+_defined: tuple[int, tuple[Lane, ...]] = (0, ())
+"""How many definitions there were when their lanes were last looked up, and those."""
+
+
+def lead_to_test(lanes: Callable[[str | None], Lane] | None) -> None:
+    """Send all that this process calls and asks over ``lanes`` until told None; they get the file of a call's function.
+
+    Requests that are no calls get None.
+    """
+    global _lanes_of_test
+    _lanes_of_test = lanes
 
 
 def lane_for(file: str) -> Lane:
     """Return the way of calls of a function in ``file``; raise ``SettingError`` when it lies in no project."""
+    if _lanes_of_test is not None:
+        return _lanes_of_test(file)
     route = worker_route()
     if route is not None:
         return _lane_of_worker(route)
     lane = _lanes_by_file.get(file)
     if lane is None:
-        root = root_of_file(file)
-        lane = _lanes_by_file[file] = _lanes_by_root.setdefault(root, _FolderLane(root))
+        lane = _lanes_by_file[file] = _lane_of(root_of_file(file))
     return lane
 
 
-def lane_for_ids() -> Lane:
-    """Return the way of requests that name an execution by its id alone.
+def lanes_for_ids() -> Sequence[Lane]:
+    """Return the ways to the projects that an execution known by its id alone may belong to, never none.
 
-    It is that of the functions this process has defined when all lie in one project, else that of the working
-    directory. Raises ``SettingError`` when there is no project.
+    They are those of the functions this process has defined, else that of the working directory; an absolute
+    ``DEFER_DATA`` stands for both. Raises ``SettingError`` when there is no project.
     """
+    if _lanes_of_test is not None:
+        return (_lanes_of_test(None),)
     route = worker_route()
     if route is not None:
-        return _lane_of_worker(route)
-    lanes = {lane_for(definition.file) for definition in definitions()}
+        return (_lane_of_worker(route),)
+    return _lanes_of_definitions() or (_lane_of(_root_here()),)
+
+
+def lane_for_lists() -> Lane:
+    """Return the way of requests that name no execution; raise ``SettingError`` where several projects may be meant."""
+    lanes = lanes_for_ids()
     if len(lanes) == 1:
-        return lanes.pop()
-    root = os.getcwd() if os.path.isabs(os.environ.get("DEFER_DATA", "")) else project_root()
-    return _lanes_by_root.setdefault(root, _FolderLane(root))
+        return lanes[0]
+    with suppress(SettingError):
+        here = _lane_of(_root_here())
+        if here in lanes:
+            return here
+    folders = ", ".join(str(folder.path) for lane in lanes if (folder := lane.folder()))
+    raise SettingError(
+        f"this process has functions of several projects: {folders}",
+        mend="run it in the folder of one, or set DEFER_DATA to the data folder that is meant",
+    )
+
+
+def leads_where(one: Lane, other: Lane) -> bool:
+    """Return whether both lanes lead to the same data folder."""
+    try:
+        return one is other or one.folder() == other.folder()
+    except (DeferError, OSError):  # one of them leads nowhere
+        return False
 
 
 def defer_enabled() -> bool:
     """Return whether calls made here find a living runner: in a background function, or in a project that has one."""
-    if worker_route() is not None:
+    if _lanes_of_test is not None or worker_route() is not None:
         return True
     try:
-        root = os.getcwd() if os.path.isabs(os.environ.get("DEFER_DATA", "")) else project_root()
-        return is_answered(data_folder(root).socket)
+        folders = [lane.folder() for lane in lanes_for_ids()]
+        return all(folder is None or is_answered(folder.socket) for folder in folders)
     except (SettingError, OSError):
         return False
 
 
 def forget_lanes() -> None:
     """Begin anew in a process that was just forked: connections belong to the process that made them."""
+    global _defined
     for connection in _connections.values():
         connection.abandon()
     _connections.clear()
     _lanes_by_root.clear()
     _lanes_by_file.clear()
+    _defined = 0, ()
+
+
+def _lanes_of_definitions() -> tuple[Lane, ...]:
+    """Return the lanes of what is defined in this process, one a data folder; files outside every project have none."""
+    global _defined
+    found = definitions()
+    if _defined[0] != len(found):
+        lanes: list[Lane] = []
+        for file in {definition.file: None for definition in found}:
+            with suppress(SettingError):
+                lane = lane_for(file)
+                if not any(leads_where(lane, other) for other in lanes):
+                    lanes.append(lane)
+        _defined = len(found), tuple(lanes)
+    return _defined[1]
+
+
+def _lane_of(root: str) -> Lane:
+    return _lanes_by_root.setdefault(root, _FolderLane(root))
+
+
+def _root_here() -> str:
+    """Return the root of the project this process runs in; any will do where an absolute ``DEFER_DATA`` decides."""
+    if os.path.isabs(os.environ.get("DEFER_DATA", "")):
+        return os.sep
+    try:
+        here = os.getcwd()
+    except OSError:  # it was removed
+        here = os.sep
+    root = find_root(here)
+    if root is None:
+        raise SettingError(
+            "this process has defined no function of a defer project, and its working directory is in none",
+            where=here,
+            mend="import one of its functions, run in its folder, or set DEFER_DATA to its data folder",
+        )
+    return root
 
 
 def _lane_of_worker(route: Route) -> Lane:

@@ -10,10 +10,10 @@ from time import monotonic, time_ns
 
 from defer_cli.client.connection import dial, exchange
 from defer_cli.client.delivery import LONGEST_WAIT_SECONDS, Delivery, log, settle
-from defer_cli.client.lanes import Lane
+from defer_cli.client.lanes import Lane, leads_where
 from defer_cli.client.routes import ConnectionLost, may_wait_here, never_wait_here
 from defer_cli.client.shipments import Batch, Errand, Shipment
-from defer_cli.domain.errors import CallRefused, DeferError, Unconfirmed
+from defer_cli.domain.errors import CallRefused, DeferError, NoRunner
 from defer_cli.link.frames import LARGEST_FRAME
 
 MOST_IN_BATCH = 1_000
@@ -38,6 +38,7 @@ class Sender:
         self._is_started = False
         self._is_closing = False
         self._flying: dict[Batch, None] = {}
+        self._errands: dict[Errand, None] = {}
         self._again: deque[Shipment] = deque()
         self._room: deque[LockType] = deque()
 
@@ -50,10 +51,15 @@ class Sender:
             return
         queue = self._queue
         queue.append(item)
-        if self._flying or len(queue) > 1 or not item.lane.is_open or not self._send_at_once():
+        if self._flying or self._again or len(queue) > 1 or not item.lane.is_open or not self._send_at_once():
             self._ring_if_silent()
         if not self._is_started:
             self._start()
+
+    def ask(self, errand: Errand) -> None:
+        """Send ``errand`` after all calls that were put before; its deadline counts from now on."""
+        self._errands[errand] = None
+        self.put(errand)
 
     def _send_at_once(self) -> bool:
         """Send on the caller's thread when nothing else is on its way: waking the sender costs more than sending.
@@ -89,10 +95,15 @@ class Sender:
         """Return how many calls are on their way; one that is just being packed may count twice."""
         return len(self._queue) + sum([len(batch.calls) for batch in list(self._flying)])
 
-    def drain(self, seconds: float) -> int:
-        """Wait until all calls are answered; return how many are not. Later calls are sent by their own thread."""
+    def flush(self, seconds: float) -> int:
+        """Wait until all calls are answered; return how many are not."""
         if may_wait_here():
             self._until(lambda: not self.unanswered(), seconds)
+        return self.unanswered()
+
+    def drain(self, seconds: float) -> int:
+        """Do as ``flush``; later calls are sent by their own thread."""
+        self.flush(seconds)
         self._is_closing = True
         return self.unanswered()
 
@@ -105,6 +116,8 @@ class Sender:
         """It has its answer: there is room."""
         if isinstance(shipment, Batch):
             self._flying.pop(shipment, None)
+        elif isinstance(shipment, Errand):
+            self._errands.pop(shipment, None)
         while self._room:
             try:
                 self._room.popleft().release()
@@ -151,7 +164,7 @@ class Sender:
     def _send_here(self, item: Delivery | Errand) -> None:
         """Send on the caller's thread, while the interpreter closes."""
         if isinstance(item, Errand):
-            item.outcome = Unconfirmed("the interpreter closes, nothing is waited for any more")
+            item.take(NoRunner("the interpreter closes: nothing is asked of a runner any more"))
             return
         batch = Batch(item.lane, self)
         batch.calls.append(item)
@@ -195,9 +208,24 @@ class Sender:
             first = self._queue[0]
             if isinstance(first, Errand):
                 self._queue.popleft()
-                first.send()
+                self._run_errand(first)
             else:
                 self._pack(first.lane).send()
+
+    def _run_errand(self, errand: Errand) -> None:
+        if errand.outcome is not None:  # given up in the queue
+            return
+        if self._is_held(errand):
+            self._again.append(errand)
+        else:
+            errand.send()
+
+    def _is_held(self, shipment: Shipment) -> bool:
+        """Whether it would overtake calls that a lost connection keeps from where it goes: it may be about them."""
+        if isinstance(shipment, Batch):
+            return False
+        adrift = [batch.lane for batch in list(self._flying) if batch.is_adrift]
+        return any(leads_where(shipment.lane, lane) for lane in adrift)
 
     def _pack(self, lane: Lane) -> Batch:
         """Move calls from the queue into a batch; each is always in one of the two, so that ``drain`` misses none."""
@@ -226,14 +254,14 @@ class Sender:
             shipment = self._again.popleft()
             if shipment.deadline <= now:
                 shipment.expire()
-            elif shipment.due <= now:
+            elif shipment.due <= now and not self._is_held(shipment):
                 shipment.send()
             else:
                 self._again.append(shipment)
 
     def _pause(self) -> float:
         """Give up what is overdue; return the seconds until the next such moment, -1 for never."""
-        if not (self._flying or self._again):
+        if not (self._flying or self._again or self._errands):
             return -1.0
         now = monotonic()
         nearest = inf
@@ -243,8 +271,13 @@ class Sender:
                 self._give_up_queue()
             else:
                 nearest = min(nearest, batch.deadline)
+        for errand in list(self._errands):
+            if errand.deadline <= now:
+                errand.expire()
+            else:
+                nearest = min(nearest, errand.deadline)
         for shipment in list(self._again):
-            nearest = min(nearest, shipment.due, shipment.deadline)
+            nearest = min(nearest, shipment.deadline, inf if self._is_held(shipment) else shipment.due)
         return -1.0 if nearest == inf else max(nearest - now, 0.0)
 
     def _give_up_queue(self) -> None:

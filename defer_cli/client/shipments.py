@@ -19,6 +19,7 @@ from defer_cli.link.inbox import write_entry
 
 _FIRST_PAUSE_SECONDS = 0.05
 _LONGEST_PAUSE_SECONDS = 1.0
+_DOCTOR = "see whether the runner is alive: `defer doctor`"
 
 Reply: TypeAlias = Enqueued | Ended | Answer | DeferError
 
@@ -43,7 +44,13 @@ class Shipment(ABC):
         self._desk = desk
         self._losses = 0
         self._route: Route | None = None
+        self._was_sent = False
         self._sent_as = 0
+
+    @property
+    def is_adrift(self) -> bool:
+        """Whether it is on no connection now: it never was on one, or that one is lost."""
+        return self._route is None or self._route.is_lost
 
     def send(self) -> None:
         """Go out by the way that is open now; every failure becomes an answer."""
@@ -52,7 +59,7 @@ class Shipment(ABC):
             if route is None:
                 self.stay()
             else:
-                self._sent_as = route.request(self._frame, self.take)
+                self._sent_as = route.request(self._pack, self.take)
         except DeferError as error:
             self.take(error)
         except (TimeoutError, ConnectionError, BlockingIOError) as error:  # the runner has its hands full
@@ -81,6 +88,11 @@ class Shipment(ABC):
             self.due = monotonic() + min(_FIRST_PAUSE_SECONDS * 2**self._losses, _LONGEST_PAUSE_SECONDS)
         self._losses += 1
         self._desk.again(self)
+
+    def _pack(self, number: int) -> Struct:
+        frame = self._frame(number)
+        self._was_sent = True  # perhaps: what is written now may be lost on the way
+        return frame
 
     @abstractmethod
     def _frame(self, number: int) -> Struct:
@@ -127,7 +139,7 @@ class Batch(Shipment):
         try:
             write_entry(folder, [delivery.call for delivery in self.calls])
         except OSError as error:
-            if self._losses:  # it had been sent before: the answer may have been lost
+            if self._was_sent:  # the answer may have been lost
                 self.expire()
                 return
             why = f"no runner is alive, and the inbox cannot be written: {error}; nothing was stored"
@@ -142,24 +154,23 @@ class Batch(Shipment):
 
 
 class Errand(Shipment, Arrival):
-    """One request besides calls; its outcome is the reply, or why there is none. It may wait for long.
+    """One request besides calls; its outcome is the reply, or why there is none.
 
-    ``build`` gets its number, and whether it was sent before over a connection that was lost.
+    ``build`` gets its number, and whether it may have been sent before; ``purpose`` says what a runner is to do.
     """
 
-    def __init__(self, lane: Lane, desk: Desk, build: Callable[[int, bool], Struct], subject: str) -> None:
-        Shipment.__init__(self, lane, desk, deadline=inf)
+    def __init__(
+        self, lane: Lane, desk: Desk, build: Callable[[int, bool], Struct], purpose: str, *, deadline: float
+    ) -> None:
+        Shipment.__init__(self, lane, desk, deadline=deadline)
         Arrival.__init__(self)
         self._build = build
-        self._subject = subject
+        self._purpose = purpose
+        self._empty_folder: str | None = None
 
     def _frame(self, number: int) -> Struct:
-        self.deadline = inf
-        return self._build(number, self._losses > 0)
-
-    def _lost(self) -> None:
-        self.deadline = min(self.deadline, monotonic() + LONGEST_WAIT_SECONDS)
-        super()._lost()
+        self._empty_folder = None
+        return self._build(number, self._was_sent)
 
     def _answer(self, reply: Reply) -> None:
         if self.outcome is None:
@@ -167,10 +178,62 @@ class Errand(Shipment, Arrival):
             wake([self])
 
     def stay(self) -> None:
+        folder = self.lane.folder()
+        self._empty_folder = None if folder is None else folder.path
         if self._losses:  # it may be starting again
             self._lost()
-            return
-        self.take(NoRunner(f"no runner is alive to answer for {self._subject}", mend="start `defer run`"))
+        else:
+            self.take(self._nobody(f"no runner is alive to {self._purpose}"))
+
+    def _nobody(self, problem: str) -> NoRunner:
+        return NoRunner(problem, where=self._empty_folder, mend="start `defer run`")
+
+
+class LongWait(Errand):
+    """A request whose answer may take for ever; only a runner that went away must be back soon."""
+
+    def __init__(self, lane: Lane, desk: Desk, build: Callable[[int], Struct], purpose: str) -> None:
+        super().__init__(lane, desk, lambda number, is_again: build(number), purpose, deadline=inf)
+
+    def _frame(self, number: int) -> Struct:
+        self.deadline = inf
+        return super()._frame(number)
+
+    def _lost(self) -> None:
+        self.deadline = min(self.deadline, monotonic() + LONGEST_WAIT_SECONDS)
+        super()._lost()
 
     def _give_up(self) -> None:
-        self._answer(Unconfirmed(f"the runner went away and did not come back: {self._subject} is not known"))
+        self._answer(Unconfirmed(f"the runner went away and did not come back to {self._purpose}"))
+
+
+class Question(Errand):
+    """A question or a change: answered soon, or given up at its deadline with what is known then.
+
+    ``doubt`` is what is unknown when it was sent and not answered; "" for a question.
+    """
+
+    def __init__(
+        self,
+        lane: Lane,
+        desk: Desk,
+        build: Callable[[int, bool], Struct],
+        purpose: str,
+        *,
+        doubt: str = "",
+        deadline: float,
+    ) -> None:
+        super().__init__(lane, desk, build, purpose, deadline=deadline)
+        self._doubt = doubt
+
+    def _give_up(self) -> None:
+        limit = f"within {LONGEST_WAIT_SECONDS:g} s"
+        if self._was_sent and self._doubt:
+            mend = "ask for its state before you try again"
+            self._answer(Unconfirmed(f"no answer came {limit}: {self._doubt}", mend=mend))
+        elif self._empty_folder is not None:
+            self._answer(self._nobody(f"the runner went away, and none came {limit} to {self._purpose}"))
+        elif self._was_sent:
+            self._answer(Unconfirmed(f"no answer came {limit}: cannot {self._purpose}", mend=_DOCTOR))
+        else:
+            self._answer(NoRunner(f"no runner took the request {limit} to {self._purpose}", mend=_DOCTOR))

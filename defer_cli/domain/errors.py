@@ -60,7 +60,7 @@ class NoRunner(DeferError):
 
 
 class Unconfirmed(DeferError):
-    """No answer came in time: it is unknown whether the call was stored."""
+    """No answer came in time: it is unknown whether the call was stored, or the change made."""
 
 
 class StoreError(DeferError):
