@@ -12,7 +12,7 @@ from defer_cli.cli.output import cut, distance_words, moment_words, say, styled,
 from defer_cli.cli.sink import Sink
 from defer_cli.domain.duration import in_words
 from defer_cli.domain.execution import to_moment
-from defer_cli.engine.events import LeftQueue, WorkerDied
+from defer_cli.engine.events import Aborting, LeftQueue, WorkerDied
 
 if TYPE_CHECKING:
     from defer_cli.assembly import Banner
@@ -76,6 +76,8 @@ class HumanLog:
         now = _clock(datetime.now(UTC))
         if isinstance(event, LeftQueue):
             self._write(f"{now}  {visible(event.function)}  {event.state} before it ran  {event.id}")
+        elif isinstance(event, Aborting):
+            self._write(f"{now}  {visible(event.function)}  attempt {event.attempt}  is being aborted  {event.id}")
         elif isinstance(event, WorkerDied):
             words = f"worker {event.pid} {event.cause}; {counted(event.running, 'execution')} in it"
             self._write(f"{now}  {styled(visible(words), 'red', self._stream)}")

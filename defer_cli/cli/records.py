@@ -10,7 +10,7 @@ from defer_cli.cli.failures import show_problems
 from defer_cli.cli.output import cut, visible
 from defer_cli.cli.sink import Sink
 from defer_cli.domain.execution import to_moment
-from defer_cli.engine.events import LeftQueue, WorkerDied
+from defer_cli.engine.events import Aborting, LeftQueue, WorkerDied
 
 if TYPE_CHECKING:
     from defer_cli.assembly import Banner
@@ -64,6 +64,9 @@ class RecordLog:
         """Write a record of something else that has happened."""
         if isinstance(event, LeftQueue):
             self.write("info", f"execution {event.state}", {"function": event.function, "id": event.id})
+        elif isinstance(event, Aborting):
+            fields = {"function": event.function, "id": event.id, "attempt": event.attempt}
+            self.write("info", "execution aborting", fields)
         elif isinstance(event, WorkerDied):
             self.write("error", "worker died", {"pid": event.pid, "cause": event.cause, "running": event.running})
         else:

@@ -117,6 +117,22 @@ def settle(
     return _move(running, "interrupt", State.CREATED, now_us, is_suspect=True, error=died)
 
 
+def aborted_instead(move: Move) -> Move:
+    """Return the move that takes the place of one which came too late: an abort was on disk before it."""
+    return Move(
+        "aborted",
+        move.seq,
+        move.id,
+        move.attempt,
+        State.ABORTING,
+        State.ABORTED,
+        move.function,
+        move.at_us,
+        started_us=move.started_us,
+        due_us=move.due_us,
+    )
+
+
 def _failed(
     running: Running,
     error: ExecutionError,

@@ -14,21 +14,29 @@ from defer_cli.domain.errors import CallRefused, StoreError
 from defer_cli.domain.execution import ErrorCode, ExecutionError
 from defer_cli.domain.function import FunctionSpec
 from defer_cli.domain.retry import NO_RETRY
-from defer_cli.domain.settle import Died, Move, Outcome, Raised, Reason, Returned, Running, settle
+from defer_cli.domain.settle import (
+    Died,
+    Move,
+    Outcome,
+    Raised,
+    Reason,
+    Returned,
+    Running,
+    aborted_instead,
+    settle,
+)
 from defer_cli.domain.states import State
-from defer_cli.engine.deadlines import Deadlines
-from defer_cli.engine.events import LeftQueue, Listener, WorkerDied
+from defer_cli.engine.endings import GRACE_SECONDS, Endings
+from defer_cli.engine.events import Aborting, LeftQueue, Listener, WorkerDied
+from defer_cli.engine.roster import Roster
 from defer_cli.engine.standstill import Places
 from defer_cli.engine.waiting import Waiting
-from defer_cli.link.frames import Cancel, CancelItem, Hello, Logs, OutcomeItem, Outcomes, StartItem
+from defer_cli.link.frames import Hello, Logs, OutcomeItem, Outcomes, StartItem
 from defer_cli.store.contract import Claim, Ending, Limit
 from defer_cli.store.writer import Writer
 from defer_cli.workers.pool import Crew, Pool
 from defer_cli.workers.process import Assigned, WorkerProcess
 
-GRACE_SECONDS = 5.0
-"""Between asking an attempt to end and killing its process."""
-_LOOK_AGAIN_SECONDS = 0.1
 _log = logging.getLogger(__name__)
 _dice = random.random
 
@@ -40,14 +48,13 @@ class Dispatcher:
         self._slots = slots
         self._listener = listener
         self._clock = clock
-        self._assigned: dict[int, Assigned] = {}
-        self._homeless: list[Running] = []
-        self._in_hand = 0  # claimed before, and on their way to a worker
+        self._roster = Roster()
+        self._assigned = self._roster.assigned
         self.waiting = Waiting(self._give_back, self._take_again)
         self._places = Places(self.waiting, self._limit_of)
-        self._deadlines = Deadlines(self._too_long, self._too_stubborn, grace_seconds=GRACE_SECONDS)
+        self._endings = Endings()
+        self._deadlines = self._endings.deadlines
         self._is_draining = False
-        self._changed = asyncio.Event()
         self.failures = 0
         self._next_due_us: int | None = None
         self.on_next_due: Callable[[], None] = lambda: None
@@ -110,14 +117,14 @@ class Dispatcher:
 
     def _hand_out_again(self, started: list[Running], again: list[str]) -> None:
         """Some have run before: the counts of their marked children travel with them."""
-        self._in_hand += len(started)
+        self._roster.take_in_hand(started)
 
         def on_counted(counted: asyncio.Future[dict[str, dict[bytes, int]]]) -> None:
-            self._in_hand -= len(started)
+            going = self._roster.let_go(started)
             if counted.exception() is None:
-                self._hand_out(started, counted.result())
+                self._hand_out(going, counted.result())
             else:
-                for running in started:
+                for running in going:
                     self._put_back(running)
 
         self.writer.submit(lambda store: store.marked_children(again)).add_done_callback(on_counted)
@@ -138,7 +145,7 @@ class Dispatcher:
                 self._put_back(running)
                 continue
             if not load:
-                self._homeless.append(running)
+                self._roster.keep_homeless(running)
                 continue
             worker = min(load, key=load.__getitem__)
             load[worker] += 1
@@ -167,14 +174,18 @@ class Dispatcher:
         )
 
     def _put_back(self, running: Running) -> None:
-        self.writer.grant(1)
         self.set_functions(self.pool.specs)
+        self._end_unplaced(running)
+
+    def _end_unplaced(self, running: Running) -> None:
+        """End an attempt that no worker has seen."""
+        self.writer.grant(1)
         self._write([self._move(running, None, Died("no worker took it"), Reason.STOP, self._clock())])
 
     def worker_ready(self, worker: WorkerProcess) -> None:
         """A worker joined: its slots may be claimed, and what waited for a worker goes to it."""
         self.writer.grant(self._slots)
-        homeless, self._homeless = self._homeless, []
+        homeless = self._roster.take_homeless()
         if homeless:
             self._hand_out_again(homeless, [running.id for running in homeless])
 
@@ -265,7 +276,7 @@ class Dispatcher:
         listener, waiting = self._listener, self.waiting
         for move, was_applied in zip(moves, applied, strict=True):
             if not was_applied:
-                _log.warning("a late writer was refused: %s of %s.%s", move.name, move.id, move.attempt)
+                self._refused(move)
                 continue
             if move.target.is_final:
                 if move.target == "failed":
@@ -273,35 +284,29 @@ class Dispatcher:
                 if waiting.is_awaited(move.id):
                     waiting.settled(move)
         listener.settled([move for move, was_applied in zip(moves, applied, strict=True) if was_applied])
-        if self._is_empty:
-            self._changed.set()
+        self._roster.look()
 
-    # Limits of time.
-
-    def _too_long(self, assigned: Assigned) -> None:
-        assigned.reason = Reason.MAX_DURATION
-        self._cancel([assigned])
-
-    def _too_stubborn(self, assigned: Assigned) -> None:
-        worker = assigned.process
-        worker.condemn(f"was killed: {assigned.running.function} did not end within {GRACE_SECONDS:g} s")
+    def _refused(self, move: Move) -> None:
+        """The outcome was on its way when an abort came to the disk: then that is what the attempt comes to."""
+        if move.source is State.STARTED:
+            self._write([aborted_instead(move)])
+        else:
+            _log.warning("a late writer was refused: %s of %s.%s", move.name, move.id, move.attempt)
 
     def abort(self, aborting: Sequence[Running]) -> None:
-        """End attempts whose abort is on disk: ask, and kill what does not follow."""
-        for running in aborting:
-            assigned = self._assigned.get(running.seq)
-            if assigned is not None and assigned.running.attempt == running.attempt:
-                assigned.running.is_aborting = True
-                self._cancel([assigned])
-                self._deadlines.watch_end(assigned)
+        """End attempts whose abort is on disk, wherever they are.
 
-    def _cancel(self, items: Sequence[Assigned]) -> None:
-        by_worker: dict[WorkerProcess, list[CancelItem]] = {}
-        for assigned in items:
-            running = assigned.running
-            by_worker.setdefault(assigned.process, []).append(CancelItem(running.seq, running.attempt))
-        for worker, cancels in by_worker.items():
-            worker.send(Cancel(cancels))
+        What is neither with a worker nor on its way to one has ended meanwhile: its move will be refused.
+        """
+        attempts: list[Assigned] = []
+        for running in aborting:
+            self._listener.tell(Aborting(running.function, running.id, running.attempt))
+            assigned = self._assigned.get(running.seq)
+            if assigned is not None:
+                attempts.append(assigned)
+            elif self._roster.take_out(running.seq) is not None:
+                self._end_unplaced(running)
+        self._endings.abort(attempts)
 
     # Waiting gives the slot back.
 
@@ -347,58 +352,29 @@ class Dispatcher:
     @property
     def is_idle(self) -> bool:
         """Whether nothing runs and nothing waits to be written."""
-        return self._is_empty and self.writer.is_idle
+        return self._roster.is_empty and self.writer.is_idle
 
     @property
-    def _is_empty(self) -> bool:
-        return not (self._assigned or self._homeless or self._in_hand)
-
-    @property
-    def _only_waits(self) -> bool:
+    def only_waits(self) -> bool:
         """Whether all that runs waits for executions which do not: while nothing is claimed, they never will."""
-        is_settling = self._homeless or self._in_hand or not self.writer.is_idle
-        return not is_settling and all(assigned.is_waiting for assigned in self._assigned.values())
+        is_settling = self._roster.is_on_its_way or not self.writer.is_idle
+        return not is_settling and all(one.only_waits for one in self._assigned.values())
 
     async def until_idle(self) -> None:
         """Return once nothing runs."""
-        while not self._is_empty:
-            self._changed.clear()
-            await self._changed.wait()
+        await self._roster.until_empty()
 
     async def drain(self, grace: timedelta, *, hurry: asyncio.Event) -> None:
         """Stop claiming and wait up to ``grace`` for what can still end; then ask the rest to end, then kill it."""
+        roster, endings = self._roster, self._endings
         self._is_draining = True
         self.writer.set_functions({})
         with suppress(StoreError):
             await self.writer.submit(lambda store: None)  # a claim on its way has been handed out when this returns
-        homeless, self._homeless = self._homeless, []
-        for running in homeless:
+        for running in roster.take_homeless():
             self._put_back(running)
-        await self._until(lambda: self._only_waits, grace.total_seconds(), hurry)
-        self._end_all()
-        await self._until(lambda: self._is_empty, GRACE_SECONDS, hurry)
-        for worker in {assigned.process for assigned in self._assigned.values()}:
-            worker.condemn("was killed at the end of the runner")
-        await self._until(lambda: self._is_empty, GRACE_SECONDS, asyncio.Event())
-
-    def _end_all(self) -> None:
-        for assigned in self._assigned.values():
-            assigned.reason = assigned.reason or Reason.STOP
-        self._cancel(list(self._assigned.values()))
-
-    async def _until(self, is_so: Callable[[], bool], seconds: float, hurry: asyncio.Event) -> None:
-        deadline = asyncio.get_running_loop().time() + seconds
-        hurried = asyncio.ensure_future(hurry.wait())
-        try:
-            while not is_so() and not hurry.is_set():
-                self._changed.clear()
-                changed = asyncio.ensure_future(self._changed.wait())
-                left = deadline - asyncio.get_running_loop().time()
-                await asyncio.wait(
-                    {changed, hurried}, timeout=min(left, _LOOK_AGAIN_SECONDS), return_when=asyncio.FIRST_COMPLETED
-                )
-                changed.cancel()
-                if left <= 0:
-                    return
-        finally:
-            hurried.cancel()
+        await roster.until(lambda: self.only_waits, grace.total_seconds(), hurry=hurry)
+        endings.stop(roster.assigned.values())
+        await roster.until(lambda: roster.is_empty, GRACE_SECONDS, hurry=hurry)
+        endings.kill(roster.assigned.values())
+        await roster.until(lambda: roster.is_empty, GRACE_SECONDS, hurry=asyncio.Event())

@@ -19,6 +19,15 @@ class LeftQueue:
 
 
 @dataclass(frozen=True, slots=True)
+class Aborting:
+    """Somebody has forced a running execution to end; how it does is told when it has."""
+
+    function: str
+    id: str
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
 class WorkerDied:
     """A worker ended unasked; ``running`` attempts were in it."""
 
@@ -36,7 +45,7 @@ class Note:
     fields: dict[str, object] = field(default_factory=dict)
 
 
-Event = LeftQueue | WorkerDied | Note
+Event = LeftQueue | Aborting | WorkerDied | Note
 
 
 class Listener(Protocol):

@@ -30,7 +30,7 @@ class Places:
         """Whether a call of ``function`` can start, or somebody who does not wait will make room for it."""
         limit = self._limit_of(function)
         holders = self._holders.get(function, ())
-        return limit is None or len(holders) < limit or not all(holder.is_waiting for holder in holders)
+        return limit is None or len(holders) < limit or not all(holder.only_waits for holder in holders)
 
     def will_be_free(self, function: str, assigned: Iterable[Assigned]) -> bool:
         """Whether a call of ``function`` can ever start: is anybody on the way to its places not waiting himself?"""
@@ -43,7 +43,7 @@ class Places:
             for id in self._waiting.is_waiting_for(left.pop().running.seq):
                 other = by_id.get(id)
                 awaited = self._waiting.function_of(id) if other is None else other.running.function
-                if awaited is None or (other is not None and not other.is_waiting):
+                if awaited is None or (other is not None and not other.only_waits):
                     return True
                 if other is not None and id not in seen:
                     seen.add(id)

@@ -43,6 +43,16 @@ class Assigned:
         self.reason: Reason | None = None
         self.is_waiting = False
 
+    @property
+    def is_ending(self) -> bool:
+        """Whether it was asked to end before it would."""
+        return self.reason is not None or self.running.is_aborting
+
+    @property
+    def only_waits(self) -> bool:
+        """Whether it goes on when what it waits for has ended, and not before."""
+        return self.is_waiting and not self.is_ending
+
 
 class WorkerProcess(asyncio.Protocol):
     """A process in its own group that runs many attempts; ``on_frame`` and ``on_exit`` are called on the loop."""

@@ -20,7 +20,7 @@ from defer_cli.domain.execution import ExecutionError
 from defer_cli.domain.function import FunctionSpec, Problem
 from defer_cli.domain.settle import Move
 from defer_cli.domain.states import State
-from defer_cli.engine.events import LeftQueue, Note, WorkerDied
+from defer_cli.engine.events import Aborting, LeftQueue, Note, WorkerDied
 
 START_US = 1_795_435_964_000_000  # 2026-11-23 12:12:44 UTC
 ERROR = ExecutionError(code="ER0003", type="ValueError", message='no "user"\n\x1b[2J', location="src/defer/send.py:7")
@@ -164,11 +164,13 @@ def test_a_batch_is_one_write() -> None:
 def test_other_events_are_records() -> None:
     with records() as (log, lines):
         log.tell(LeftQueue("send", "01kb", "discarded"))
+        log.tell(Aborting("send", "01kb", 2))
         log.tell(WorkerDied(12, "was killed by signal 9", 3))
         log.tell(Note("warning", "missed", {"count": 2, "empty": ""}))
 
     assert lines == [
         'level=info message="execution discarded" function=send id=01kb',
+        'level=info message="execution aborting" function=send id=01kb attempt=2',
         'level=error message="worker died" pid=12 cause="was killed by signal 9" running=3',
         'level=warning message="missed" count=2 empty=""',
     ]
