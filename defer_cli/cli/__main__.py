@@ -14,12 +14,14 @@ import typer
 from defer_cli import __version__
 from defer_cli.cli.check import check
 from defer_cli.cli.dev import dev
+from defer_cli.cli.doctor import doctor
 from defer_cli.cli.executions import executions
 from defer_cli.cli.failures import FAILED, INTERRUPTED, OK, USAGE, UsageError, exit_code_of, show_error
 from defer_cli.cli.init import init
 from defer_cli.cli.list import list_functions
 from defer_cli.cli.output import say
 from defer_cli.cli.run import run
+from defer_cli.cli.show import show
 from defer_cli.cli.trigger import trigger
 from defer_cli.domain.errors import DeferError
 
@@ -57,6 +59,8 @@ def _application() -> typer.Typer:
     application.command("run", short_help="Run in production.")(run)
     application.command("trigger", short_help="Enqueue one execution by hand.")(trigger)
     application.command("executions", short_help="Show what was called, newest first.")(executions)
+    application.command("show", short_help="Show one execution with its attempts.")(show)
+    application.command("doctor", short_help="Look at everything defer stands on.")(doctor)
     return application
 
 

@@ -51,12 +51,13 @@ class Chosen:
 
     def check_names(self, place: DataPlace) -> None:
         """Raise ``UsageError`` for a function that neither has a file nor ever had an execution."""
-        unknown = set(self.filters.functions) - place.function_names()
-        if not unknown:
+        known = set(place.function_files())
+        if known.issuperset(self.filters.functions):
             return
-        from defer_cli.cli import access
+        if place.has_store():
+            from defer_cli.cli import access
 
-        known = place.function_names() | set(access.ask(place.data, "counts") if place.has_store() else ())
+            known |= set(access.ask(place.data, "counts"))
         for name in self.filters.functions:
             if name not in known:
                 raise UsageError(

@@ -103,6 +103,11 @@ def moment_words(moment: datetime) -> str:
     return utc.strftime("%Y-%m-%d %H:%M:%S UTC" if utc.second else "%Y-%m-%d %H:%M UTC")
 
 
+def exact_words(moment: datetime) -> str:
+    """Return a moment in UTC to the second."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
 def distance_words(moment: datetime, *, now: datetime) -> str:
     """Return how far a moment is from now: ``in 3d 4h``, ``2m ago``, ``now``."""
     span = moment - now

@@ -58,13 +58,13 @@ class DataPlace:
     project: Path | None
     data: DataFolder
 
-    def function_names(self) -> set[str]:
-        """Return the names of the files of functions; nothing is imported."""
+    def function_files(self) -> dict[str, Path]:
+        """Return the files of functions by the names they stand for; nothing is imported."""
         if self.project is None:
-            return set()
+            return {}
         from defer_cli.discovery.scan import scan
 
-        return {file.stem for file in scan(self.project, Path(functions_folder(str(self.project)))).files}
+        return {file.stem: file for file in scan(self.project, Path(functions_folder(str(self.project)))).files}
 
     def has_store(self) -> bool:
         """Return whether anything was ever stored, or waits in the inbox to be."""

@@ -19,33 +19,34 @@ def show_table(
     rows_of: Callable[[int], Sequence[Sequence[str]]],
     *,
     yielding: str,
+    enough: int | None = None,
     styles: Styles | None = None,
 ) -> None:
-    """Print the first layout that fits, without empty columns; the last one, if need be, with less of ``yielding``.
+    """Print the first layout that fits, without empty columns; a block of lines a row where none does.
 
-    ``layouts`` are headings, ``rows_of`` gives the rows of one by its number; ``styles`` says by heading how a cell
-    with this text looks. Where even that does not fit, each row is a block of lines.
+    ``layouts`` are headings, ``rows_of`` gives the rows of one by its number. The column ``yielding`` is cut to make
+    room: to ``enough`` columns of the terminal, not at all by default, and in the last layout to 12. ``styles`` says
+    by heading how a cell with this text looks.
     """
     limit = width_of(sys.stdout)
-    for number, headings in enumerate(layouts):
-        headings, rows = _without_empty(headings, [[visible(cell) for cell in row] for row in rows_of(number)])
+    for number, layout in enumerate(layouts):
+        headings, rows = _without_empty(layout, [[visible(cell) for cell in row] for row in rows_of(number)])
         widths = _widths(headings, rows)
-        over = 0 if limit is None else _total(widths) - limit
-        if over <= 0:
+        over = 0 if limit is None else max(_total(widths) - limit, 0)
+        if over and yielding in headings:
+            place = headings.index(yielding)
+            least = _LEAST_KEPT if number == len(layouts) - 1 else enough
+            if least is not None and widths[place] - over >= least:
+                widths[place] -= over
+                rows = [[fitted(cell, widths[at]) for at, cell in enumerate(row)] for row in rows]
+                over = 0
+        if not over:
             _show_lines(headings, rows, widths, sys.stdout, styles or {})
             return
-    place = list(headings).index(yielding)
-    if widths[place] - over < _LEAST_KEPT:
-        show_rows(headings, rows)
-        return
-    widths[place] -= over
-    rows = [[fitted(cell, widths[at]) for at, cell in enumerate(row)] for row in rows]
-    _show_lines(headings, rows, widths, sys.stdout, styles or {})
+    show_rows(headings, rows)
 
 
-def _without_empty(
-    headings: Sequence[str], rows: Sequence[Sequence[str]]
-) -> tuple[Sequence[str], Sequence[Sequence[str]]]:
+def _without_empty(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> tuple[list[str], list[list[str]]]:
     """Leave out the columns that hold nothing."""
     kept = [at for at in range(len(headings)) if any(row[at] for row in rows)]
     return [headings[at] for at in kept], [[row[at] for at in kept] for row in rows]
@@ -88,13 +89,18 @@ def _show_blocks(headings: Sequence[str], rows: Sequence[Sequence[str]], limit: 
         print(styled(row[0], "bold", stream), file=stream)
         for heading, cell in zip(headings[1:], row[1:], strict=True):
             if cell:
-                _show_folded(f"  {heading:<{label}}  ", cell, limit, stream)
+                show_folded(f"  {heading:<{label}}  ", cell, limit=limit, stream=stream)
 
 
-def _show_folded(lead: str, text: str, limit: int, stream: IO[str]) -> None:
+def show_folded(lead: str, text: str, *, limit: int | None = None, stream: IO[str] | None = None) -> None:
+    """Print harmless ``text`` behind ``lead``, folded to ``limit`` columns, by default those of the terminal."""
+    stream = stream or sys.stdout
+    limit = limit or width_of(stream)
+    if limit is None or columns_of(text) <= limit - len(lead):
+        print(lead + text, file=stream)
+        return
     room = max(limit - len(lead), 8)
-    parts = [text] if columns_of(text) <= room else text.replace(", ", ",\n").split("\n")
-    lines = [line for part in parts for line in textwrap.wrap(part, room)]
+    lines = [line for part in text.replace(", ", ",\n").split("\n") for line in textwrap.wrap(part, room)]
     for position, line in enumerate(lines):
         print((lead if position == 0 else " " * len(lead)) + line, file=stream)
 

@@ -8,7 +8,7 @@ from hashlib import blake2b
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _PAIRS = [first + second for first in _ALPHABET for second in _ALPHABET]
-_LENGTH = 26
+LENGTH = 26
 
 
 def encode_id(number: int) -> str:
@@ -19,7 +19,7 @@ def encode_id(number: int) -> str:
 
 def is_id(text: str) -> bool:
     """Return whether ``text`` has the form of an id."""
-    return len(text) == _LENGTH and text[0] in "01234567" and all(letter in _ALPHABET for letter in text)
+    return len(text) == LENGTH and text[0] in "01234567" and all(letter in _ALPHABET for letter in text)
 
 
 def time_ordered_id(milliseconds: int, random: int) -> str:
@@ -45,6 +45,14 @@ def tick_id(function: str, tick_us: int) -> str:
     """
     digest = _digest(b"tick", function.encode(), str(tick_us).encode())
     return encode_id((tick_us // 1_000 & 0xFFFFFFFFFFFF) << 80 | int.from_bytes(digest, "big") & (1 << 80) - 1)
+
+
+def tick_of(id: str) -> int:
+    """Return the tick (microseconds since 1970) that made the id of an execution; ticks are whole milliseconds."""
+    number = 0
+    for letter in id:
+        number = number << 5 | _ALPHABET.index(letter)
+    return (number >> 80 & 0xFFFFFFFFFFFF) * 1_000
 
 
 def call_hash(function: str, arguments: bytes, nth: int) -> bytes:
