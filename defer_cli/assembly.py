@@ -237,7 +237,7 @@ class Runner:
 
     async def _once_a_second(self) -> None:
         await self._inbox.run()
-        await self._upkeep.discard()
+        await self._upkeep.run()
 
     async def _exchanged(self, functions: Mapping[str, FunctionSpec]) -> None:
         """The workers run these functions from now on."""

@@ -1,14 +1,16 @@
-"""What is done once a second beside the crons: overdue calls are discarded, a clock set back is made good."""
+"""What is done once a second beside the crons: overdue calls are discarded, searches are told what has ended."""
 
 from __future__ import annotations
 
 import asyncio
+from itertools import count
 
 from defer_cli.engine.dispatcher import Dispatcher
 from defer_cli.engine.events import Listener, Note
 from defer_cli.store.writer import Writer
 
 _A_TURN = 1_000
+_BLOCKS_A_TURN, _BLOCK_TURNS = 16, 16
 
 
 class Upkeep:
@@ -20,12 +22,14 @@ class Upkeep:
         self._listener = listener
         self._steps: set[asyncio.Task[None]] = set()
 
-    async def discard(self) -> None:
-        """Discard what was never started by its ``discard_after``."""
-        while True:
-            endings = await self._writer.submit(lambda store: store.discard_due(limit=_A_TURN))
+    async def run(self) -> None:
+        """Discard what was never started by its ``discard_after``; tell searches what has ended, a part of it."""
+        for turn in count(1):
+            endings, narrowed = await self._writer.submit(
+                lambda store: (store.discard_due(limit=_A_TURN), store.settle_blocks(limit=_BLOCKS_A_TURN))
+            )
             self._dispatcher.left_queue(endings)
-            if len(endings) < _A_TURN:
+            if len(endings) < _A_TURN and (not narrowed or turn >= _BLOCK_TURNS):
                 return
 
     def clock_was_set(self, seconds: float) -> None:

@@ -100,6 +100,17 @@ class Pruned:
     next_seq: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class RunnerRecord:
+    """What a runner left of itself; ``stopped_us`` is None while it lives, and when it was killed."""
+
+    name: str
+    pid: int
+    version: str
+    started_us: int
+    stopped_us: int | None
+
+
 class Store(Protocol):
     """The writing side: one owner, one connection. Every moment is microseconds since 1970."""
 
@@ -157,6 +168,12 @@ class Store(Protocol):
 
     def next_discard_us(self) -> int | None:
         """Return the earliest ``discard_after`` of what was never started."""
+
+    def settle_blocks(self, *, limit: int) -> int:
+        """Narrow what searches know of ``limit`` groups of neighbours at most; return how many have changed.
+
+        Searches are right without it, and faster with it: what has ended is no longer looked at for what waits.
+        """
 
     def take_back(self, *, limit: int) -> list[Running]:
         """Make what a dead runner left started created again (uncharged, ``losses`` + 1), aborting aborted.
@@ -260,6 +277,15 @@ class Reader(Protocol):
 
     def count_waiting_retries(self) -> int:
         """Return how many executions wait for a retry."""
+
+    def oldest_due_us(self, *, now_us: int) -> int | None:
+        """Return since when the execution that is due longest waits; None: nothing is due."""
+
+    def last_runner(self) -> RunnerRecord | None:
+        """Return the runner that started last."""
+
+    def schema_version(self) -> int:
+        """Return the version of the schema the database has."""
 
     def count_children(self, parent: str) -> dict[State, int]:
         """Return how many children of an execution are in each state."""

@@ -10,7 +10,8 @@ from defer_cli.domain.settle import Running
 from defer_cli.domain.states import State
 from defer_cli.store.contract import Claim, Ending, Limit
 from defer_cli.store.sqlite import statements
-from defer_cli.store.sqlite.session import Session, as_list
+from defer_cli.store.sqlite.session import Session
+from defer_cli.store.sqlite.statements import as_list
 
 MOST_ENDED = 1_000
 """Executions a claim cancels or discards on its way: deleting more would hold up the rest."""
@@ -176,6 +177,7 @@ def _start(session: Session, picked: list[int], runner: str, now: int, result: C
         )
     if seqs and session.execute(statements.CLAIM, (now, now, runner, as_list(seqs))).rowcount != len(seqs):
         raise StoreError("the queue and its index disagree", mend="run `defer doctor`", is_fatal=True)
+    session.blocks.started(seqs, now, runner)
     result.started += started
     for function, count in started_of.items():
         session.counters.move(function, "created", "started", count)
@@ -186,6 +188,7 @@ def discard_rows(session: Session, rows: list[tuple[int, str, str]], now: int) -
     """Discard executions (seq, id, function) that never started."""
     if rows:
         session.executemany(statements.DISCARD, [(now, now, seq) for seq, _, _ in rows])
+        session.blocks.moved([seq for seq, _, _ in rows], "discarded")
         for _, _, function in rows:
             session.counters.move(function, "created", "discarded")
     return [Ending(seq, id, function, State.DISCARDED) for seq, id, function in rows]
@@ -211,6 +214,7 @@ def _cancel_waiting(session: Session, function: str, now: int, result: Claim) ->
     if rows:
         session.executemany(statements.CLAIM_CANCEL, [(now, now, seq) for _, seq, _ in rows])
         session.counters.move(function, "created", "cancelled", len(rows))
+        session.blocks.moved([seq for _, seq, _ in rows], "cancelled")
         result.ended += [Ending(seq, id, function, State.CANCELLED) for _, seq, id in rows]
     if len(rows) == budget:
         session.heads.pass_over(function, rows[-1][:2] if rows else head[:2])

@@ -1,17 +1,30 @@
-"""Finding executions by what a caller asks for, newest first."""
+"""Finding executions by what a caller asks for, newest first, in a time that does not grow with the store."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
+from heapq import merge
+from itertools import islice
 from sqlite3 import Connection
-from typing import Any
+from time import monotonic
+from typing import Any, TypeAlias
 
-from defer_cli.domain.execution import to_microseconds
-from defer_cli.domain.paging import Filters, Interval
+from defer_cli.domain.paging import Filters
 from defer_cli.store.contract import Found
 from defer_cli.store.sqlite import statements
+from defer_cli.store.sqlite.blocks import BLOCK_BITS
+from defer_cli.store.sqlite.criteria import block_conditions_of, conditions_of, sources_of
 from defer_cli.store.sqlite.rows import execution_of
-from defer_cli.store.sqlite.session import as_list
+from defer_cli.store.sqlite.statements import as_list
+
+Span: TypeAlias = tuple[int, int]
+"""The lowest and the highest ``seq`` of a stretch, both included."""
+
+LONGEST_SECONDS = 0.1
+"""After this a search gives what it has found; it stops between two stretches, so it may take a little longer."""
+_SHORT_SECONDS = 0.002
+_FIRST_STRETCH = 16
+_BLOCKS_AT_ONCE = 1_024
 
 
 def find(
@@ -24,47 +37,105 @@ def find(
     is_backward: bool,
 ) -> Found:
     """Return up to ``limit`` executions that pass ``filters``, newest first."""
-    conditions: list[str] = ["1"]
-    parameters: list[Any] = []
+    connection.execute("BEGIN")  # one moment for all that is read
+    try:
+        search = _Search(connection, filters, is_backward=is_backward)
+        stopped_at = search.run(limit, _reach(connection, after, before))
+        rows = connection.execute(statements.FIND, (as_list(search.found),)).fetchall()
+    finally:
+        connection.execute("COMMIT")
+    rows.sort(key=lambda row: -row[-1])
+    return Found([(row[-1], execution_of(row[:-1])) for row in rows], stopped_at)
 
-    def add(condition: str, *values: Any) -> None:
-        conditions.append(condition)
-        parameters.extend(values)
 
-    def one_of(column: str, values: Sequence[str]) -> None:
-        if values:
-            add(f"{column} IN (SELECT value FROM json_each(?))", as_list(list(map(str, values))))
+def _reach(connection: Connection, after: int | None, before: int | None) -> Span:
+    newest = connection.execute(statements.NEWEST_SEQ).fetchone()[0] or 0
+    return (0 if before is None else before + 1), (newest if after is None else min(after - 1, newest))
 
-    def within(column: str, interval: Interval) -> None:
-        if interval.from_ is not None:
-            add(f"{column} >= ?", to_microseconds(interval.from_))
-        if interval.to is not None:
-            add(f"{column} <= ?", to_microseconds(interval.to))
 
-    one_of("e.state", filters.states)
-    one_of("e.function", filters.functions)
-    one_of("e.error_code", filters.error_codes)
-    one_of("e.came_from", filters.came_from)
-    within("e.scheduled_us", filters.scheduled_at)
-    within("e.started_us", filters.started_at)
-    if filters.executed_by is not None:
-        add("e.runner = ?", filters.executed_by)
-    if filters.parent is not None:
-        add("e.parent = ?", filters.parent)
-    for key, values in filters.metadata.items():
-        if values:
-            add(
-                "EXISTS (SELECT 1 FROM metadata AS m WHERE m.seq = e.seq AND m.key = ?"
-                " AND m.value IN (SELECT value FROM json_each(?)))",
-                key,
-                as_list(list(values)),
-            )
-    if after is not None:
-        add("e.seq < ?", after)
-    if before is not None:
-        add("e.seq > ?", before)
-    statement = statements.FIND.format(conditions=" AND ".join(conditions), order="ASC" if is_backward else "DESC")
-    rows = connection.execute(statement, (*parameters, limit)).fetchall()
-    if is_backward:
-        rows.reverse()
-    return Found([(row[-1], execution_of(row[:-1])) for row in rows])
+class _Search:
+    """Reads stretch after stretch of neighbours, passing over blocks that hold nothing of what is asked for."""
+
+    def __init__(self, connection: Connection, filters: Filters, *, is_backward: bool) -> None:
+        self._connection = connection
+        self._order = "ASC" if is_backward else "DESC"
+        self._is_backward = is_backward
+        self._conditions = conditions_of(filters)
+        self._block_conditions = block_conditions_of(connection, filters)
+        self._sources = sources_of(connection, filters)
+        self._stretch = _FIRST_STRETCH
+        self.found: list[int] = []
+
+    def run(self, limit: int, reach: Span) -> int | None:
+        """Fill ``found`` in the order of the search; return where it stopped when its time ran out."""
+        deadline = monotonic() + LONGEST_SECONDS
+        for low, high in self._stretches(reach):
+            began = monotonic()
+            self.found += self._read(low, high, limit - len(self.found))
+            if len(self.found) >= limit:
+                return None
+            now = monotonic()
+            if now > deadline:
+                end = high if self._is_backward else low
+                return None if end == reach[self._is_backward] else end
+            if now - began < _SHORT_SECONDS:
+                self._stretch *= 2
+        return None
+
+    def _read(self, low: int, high: int, limit: int) -> list[int]:
+        parts = [self._read_source(source, low, high, limit) for source in self._sources]
+        if len(parts) == 1:
+            return parts[0]
+        return list(islice(merge(*parts, reverse=not self._is_backward), limit))
+
+    def _read_source(self, source: Any, low: int, high: int, limit: int) -> list[int]:
+        statement = statements.FIND_SEQS.format(
+            seq=source.seq,
+            source=source.text,
+            conditions=f"{source.condition} AND {source.seq} BETWEEN ? AND ? AND {self._conditions.text}",
+            order=self._order,
+        )
+        parameters = (*source.parameters, low, high, *self._conditions.parameters, limit)
+        return [seq for (seq,) in self._connection.execute(statement, parameters).fetchall()]
+
+    def _stretches(self, reach: Span) -> Iterator[Span]:
+        """Yield what is to be read, in the order of the search, each as long as ``_stretch`` blocks at that time."""
+        low, high = reach
+        if low > high:
+            return
+        runs = self._runs(low >> BLOCK_BITS, high >> BLOCK_BITS) if self._block_conditions else iter([None])
+        for run in runs:
+            lowest, highest = (low >> BLOCK_BITS, high >> BLOCK_BITS) if run is None else run
+            while lowest <= highest:
+                if self._is_backward:
+                    first, last = lowest, min(lowest + self._stretch - 1, highest)
+                    lowest = last + 1
+                else:
+                    first, last = max(highest - self._stretch + 1, lowest), highest
+                    highest = first - 1
+                yield max(first << BLOCK_BITS, low), min((last + 1 << BLOCK_BITS) - 1, high)
+
+    def _runs(self, first: int, last: int) -> Iterator[Span]:
+        """Yield the runs of neighbouring blocks that may hold something, in the order of the search."""
+        step = 1 if self._is_backward else -1
+        statement = statements.FIND_BLOCKS.format(conditions=self._block_conditions.text, order=self._order)
+        start: int | None = None
+        previous = 0
+        while True:
+            parameters = (first, last, *self._block_conditions.parameters, _BLOCKS_AT_ONCE)
+            blocks = [block for (block,) in self._connection.execute(statement, parameters).fetchall()]
+            for block in blocks:
+                if start is None:
+                    start = block
+                elif block != previous + step:
+                    yield min(start, previous), max(start, previous)
+                    start = block
+                previous = block
+            if len(blocks) < _BLOCKS_AT_ONCE:
+                break
+            if self._is_backward:
+                first = previous + 1
+            else:
+                last = previous - 1
+        if start is not None:
+            yield min(start, previous), max(start, previous)

@@ -10,7 +10,9 @@ import msgspec
 from defer_cli.domain.arguments import hashed_form
 from defer_cli.domain.enqueue import Enqueue, Refused, Stored
 from defer_cli.store.sqlite import statements
-from defer_cli.store.sqlite.session import Session, as_list
+from defer_cli.store.sqlite.blocks import Blocks
+from defer_cli.store.sqlite.session import Session
+from defer_cli.store.sqlite.statements import as_list
 
 _LATEST_US = 253_402_300_799_999_999
 """The last microsecond of the year 9999, beyond which no moment can be shown."""
@@ -113,7 +115,7 @@ def _follow(
     rows: Sequence[tuple[Any, ...]],
     payloads: Sequence[tuple[int, bytes, bytes | None]],
 ) -> None:
-    """Write what goes with new executions: large payloads, metadata, counters, heads."""
+    """Write what goes with new executions: large payloads, metadata, counters, heads, blocks."""
     if payloads:
         session.executemany(statements.INSERT_PAYLOAD, payloads)
         session.written_bytes += sum([len(payload[1]) for payload in payloads])
@@ -131,6 +133,23 @@ def _follow(
         session.executemany(statements.INSERT_METADATA, pairs)
     for function, count in created_of.items():
         session.counters.add(function, "created", count)
+    _tell_blocks(session.blocks, rows)
+
+
+def _tell_blocks(blocks: Blocks, rows: Sequence[tuple[Any, ...]]) -> None:
+    if not rows:
+        return
+    dues = [row[9] for row in rows]
+    sources = {row[4] for row in rows}
+    is_delayed = [row[3] for row in rows]
+    if len(sources) == 1 and not any(is_delayed):
+        blocks.inserted(range(rows[0][0], rows[-1][0] + 1), sources.pop(), (min(dues), max(dues)))
+        return
+    for row in rows:
+        seq, due = row[0], row[9]
+        blocks.inserted(range(seq, seq + 1), row[4], None if row[3] else (due, due))
+        if row[3]:
+            blocks.scheduled(seq, due, is_delayed=True)
 
 
 _Found = tuple[int, str, str, str, int, int, int, int]

@@ -19,6 +19,7 @@ def abort(session: Session, id: str) -> Running | None:
         return None
     running = running_of(rows[0])
     session.counters.move(running.function, "started", "aborting")
+    session.blocks.moved([running.seq], "aborting")
     return running
 
 
@@ -32,6 +33,7 @@ def cancel(session: Session, id: str) -> Ending | None:
     seq, _, function = rows[0]
     ending = Ending(seq, id, function, State.CANCELLED)
     session.counters.move(ending.function, "created", "cancelled")
+    session.blocks.moved([seq], "cancelled")
     return ending
 
 
@@ -43,6 +45,7 @@ def reschedule(session: Session, id: str, scheduled_us: int) -> bool:
     rows = session.execute(statements.RESCHEDULE, (scheduled, scheduled > now, now, id)).fetchall()
     for function, seq in rows:
         session.heads.offer(function, scheduled, seq)
+        session.blocks.scheduled(seq, scheduled, is_delayed=scheduled > now)
     return bool(rows)
 
 

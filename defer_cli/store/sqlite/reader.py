@@ -11,7 +11,7 @@ import msgspec
 from defer_cli.domain.execution import Attempt, Execution
 from defer_cli.domain.paging import Filters
 from defer_cli.domain.states import State
-from defer_cli.store.contract import Found, Gap, LogLine
+from defer_cli.store.contract import Found, Gap, LogLine, RunnerRecord
 from defer_cli.store.sqlite import finding, statements
 from defer_cli.store.sqlite.connection import open_reading, reporting
 from defer_cli.store.sqlite.inserting import NO_ARGUMENTS
@@ -115,6 +115,21 @@ class SqliteReader:
         return sum(
             self._read(statements.COUNT_WAITING_RETRIES, function)[0][0] for function in self._waiting_functions()
         )
+
+    def oldest_due_us(self, *, now_us: int) -> int | None:
+        """Return since when the execution that is due longest waits."""
+        heads = [self._read(statements.OLDEST_DUE_US, function, now_us)[0][0] for function in self._waiting_functions()]
+        return min((head for head in heads if head is not None), default=None)
+
+    def last_runner(self) -> RunnerRecord | None:
+        """Return the runner that started last."""
+        rows = self._read(statements.LAST_RUNNER)
+        return RunnerRecord(*rows[0]) if rows else None
+
+    def schema_version(self) -> int:
+        """Return the version of the schema the database has."""
+        with reporting(self._path):
+            return schema_version(self._connection)
 
     def count_children(self, parent: str) -> dict[State, int]:
         """Return how many children of an execution are in each state."""

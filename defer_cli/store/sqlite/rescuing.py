@@ -7,7 +7,8 @@ from typing import Any
 from defer_cli.domain.settle import Running
 from defer_cli.domain.states import State
 from defer_cli.store.sqlite import statements
-from defer_cli.store.sqlite.session import Session, as_list
+from defer_cli.store.sqlite.session import Session
+from defer_cli.store.sqlite.statements import as_list
 
 
 def take_back(session: Session, *, limit: int) -> list[Running]:
@@ -24,12 +25,14 @@ def take_back(session: Session, *, limit: int) -> list[Running]:
         if running.is_aborting:
             session.execute(statements.APPLY_ABORTED, (now, now, running.seq, running.attempt))
             counters.move(running.function, "aborting", "aborted")
+            session.blocks.moved([running.seq], "aborted")
         else:
             running.losses += 1
             session.execute(statements.TAKE_BACK, (now, running.seq, running.attempt))
             due, began = running.scheduled_us, running.started_us
             session.execute(statements.APPLY_ATTEMPT, (running.seq, running.attempt, due, began, now, "loss", None))
             counters.move(running.function, "started", "created")
+            session.blocks.moved([running.seq], "created")
             session.heads.offer(running.function, running.scheduled_us, running.seq)
         session.heads.release(running.function)
         ended.append(running)
@@ -69,5 +72,6 @@ def step_back(session: Session, *, limit: int) -> int:
         later = seq
         moves.append((scheduled, now, seq))
         session.heads.offer(function, scheduled, seq)
+        session.blocks.scheduled(seq, scheduled, is_delayed=False)
     session.executemany(statements.STEP_BACK, moves)
     return len(rows)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from sqlite3 import Connection, Cursor, Error
 
@@ -11,6 +10,7 @@ from defer_cli.domain.errors import StoreError
 from defer_cli.domain.states import State
 from defer_cli.store.contract import Limit
 from defer_cli.store.sqlite import statements
+from defer_cli.store.sqlite.blocks import Blocks
 from defer_cli.store.sqlite.connection import store_error
 from defer_cli.store.sqlite.counters import Counters
 from defer_cli.store.sqlite.heads import Heads
@@ -25,6 +25,7 @@ class Session:
 
     __slots__ = (
         "_changes_seen",
+        "blocks",
         "claimable",
         "connection",
         "counters",
@@ -42,9 +43,10 @@ class Session:
         self.execute: Callable[..., Cursor] = connection.execute
         self.executemany: Callable[..., Cursor] = connection.executemany
         self.counters = Counters(connection)
+        self.blocks = Blocks(connection)
         self.heads = Heads()
         self.claimable: Mapping[str, Limit] = {}
-        self.next_seq = (connection.execute(statements.NEWEST_SEQ).fetchone()[0] or 0) + 1
+        self.next_seq: int = connection.execute(statements.NEXT_SEQ).fetchone()[0]
         self.written_bytes = 0
         self._changes_seen = connection.total_changes
         self.look_anew()
@@ -66,6 +68,7 @@ class Session:
             self.execute("BEGIN IMMEDIATE")
             yield
             self.counters.write()
+            self.blocks.write()
             self.execute("COMMIT")
         except BaseException as error:
             self._roll_back()
@@ -111,9 +114,5 @@ class Session:
                 self.execute("ROLLBACK")
         finally:
             self.counters.undo({})
+            self.blocks.forget()
             self.look_anew()
-
-
-def as_list(values: Sequence[str] | Sequence[int]) -> str:
-    """Return values as one parameter, to be read by ``json_each``."""
-    return json.dumps(values)

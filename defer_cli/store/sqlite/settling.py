@@ -113,8 +113,10 @@ def _write_all(session: Session, statement: str, rows: list[tuple[Any, ...]]) ->
 
 
 def _follow(session: Session, kind: _Kind, moves: Sequence[Move]) -> None:
-    """Write what goes with accepted moves: results, errors, attempts, counters, heads."""
-    heads = session.heads
+    """Write what goes with accepted moves: results, errors, attempts, counters, heads, blocks."""
+    if not moves:
+        return
+    heads, blocks = session.heads, session.blocks
     counts: dict[tuple[str, str, str], int] = {}
     for move in moves:
         key = (move.function, move.source, move.target)
@@ -125,6 +127,11 @@ def _follow(session: Session, kind: _Kind, moves: Sequence[Move]) -> None:
             for move in moves
             if move.error is not None or (move.result is not None and len(move.result) > LARGEST_INLINE)
         ]
+        blocks.moved(
+            [move.seq for move in moves],
+            moves[0].target,
+            {str(move.error.code) for move in moves if move.error is not None},
+        )
         if outcomes:
             session.executemany(statements.APPLY_OUTCOME, outcomes)
     else:
@@ -148,6 +155,8 @@ def _follow(session: Session, kind: _Kind, moves: Sequence[Move]) -> None:
                 heads.look(move.function)
             else:
                 heads.offer(move.function, move.scheduled_us, move.seq)
+                blocks.scheduled(move.seq, move.scheduled_us, is_delayed=move.is_delayed)
+        blocks.moved([move.seq for move in moves], "created")
         failed = [(move.id,) for move in moves if move.name == "retry"]
         if failed:
             session.executemany(statements.APPLY_MARK_CHILDREN, failed)

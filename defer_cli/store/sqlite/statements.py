@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
+
+
+def as_list(values: Sequence[str] | Sequence[int]) -> str:
+    """Return values as one parameter, to be read by ``json_each``."""
+    return json.dumps(values)
+
+
 COUNTERS = "SELECT function, state, count FROM counters"
 COUNT = """
 INSERT INTO counters (function, state, count) VALUES (?, ?, ?)
 ON CONFLICT (function, state) DO UPDATE SET count = count + excluded.count
 """
 NEWEST_SEQ = "SELECT max(seq) FROM executions"
+NEXT_SEQ = """
+SELECT max(coalesce((SELECT max(seq) + 1 FROM executions), 1),
+           coalesce((SELECT cast(value AS INTEGER) FROM meta WHERE key = 'next_seq'), 1))
+"""
 
 INSERT = """
 INSERT INTO executions (seq, id, function, state, is_delayed, came_from, parent, call_hash, rerun_of,
@@ -166,16 +179,47 @@ FROM executions AS e LEFT JOIN payloads AS p ON p.seq = e.seq WHERE e.id = ?
 PLACE = "SELECT function, state FROM executions WHERE id = ?"
 
 PRUNE_LOOK = """
-SELECT e.seq, e.function, e.state, CASE WHEN e.state IN ('created', 'started', 'aborting') THEN NULL
-       ELSE e.finished_us END,
-       e.parent IS NULL OR NOT EXISTS (SELECT 1 FROM executions AS above WHERE above.id = e.parent
-                                       AND above.state IN ('created', 'started', 'aborting'))
-FROM executions AS e WHERE e.seq >= ? ORDER BY e.seq LIMIT ?
+SELECT seq, iif(state IN ('created', 'started', 'aborting'), NULL, finished_us)
+FROM executions WHERE seq >= ? ORDER BY seq LIMIT ?
 """
+PRUNE_READ = """
+SELECT e.seq, e.id, e.function, e.state, e.came_from, coalesce(e.metadata, p.metadata)
+FROM json_each(?) AS ended CROSS JOIN executions AS e ON e.seq = ended.value
+LEFT JOIN payloads AS p ON p.seq = e.seq LEFT JOIN executions AS above ON above.id = e.parent
+WHERE above.state IS NULL OR above.state NOT IN ('created', 'started', 'aborting')
+"""
+PRUNE_KEEP_SEQ = """
+INSERT INTO meta (key, value) VALUES ('next_seq', ?)
+ON CONFLICT (key) DO UPDATE SET value = max(cast(value AS INTEGER), excluded.value)
+"""
+PRUNE_METADATA = "DELETE FROM metadata WHERE key = ? AND value = ? AND seq = ?"
+PRUNE_TICK = """
+DELETE FROM ticks WHERE function = ?1 AND tick_us = ?2 AND execution = ?3
+AND tick_us < (SELECT max(tick_us) FROM ticks WHERE function = ?1)
+"""
+GIVE_BACK = "PRAGMA incremental_vacuum({pages})"
 PRUNE = tuple(
-    f"DELETE FROM {table} WHERE seq IN (SELECT value FROM json_each(?))"
+    f"DELETE FROM {table} WHERE seq IN (SELECT value FROM json_each(?))"  # noqa: S608  # names of our own tables
     for table in ("payloads", "outcomes", "attempts", "log_chunks", "executions")
 )
+
+BLOCK = """
+SELECT states, sources, codes, due_min, due_max, later_min, later_max, started_min, started_max, runner_min, runner_max
+FROM blocks WHERE block = ?
+"""
+BLOCKS_WRITE = """
+INSERT OR REPLACE INTO blocks (block, states, sources, codes, due_min, due_max, later_min, later_max, started_min,
+                               started_max, runner_min, runner_max)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
+BLOCKS_OPEN = "SELECT block, states FROM blocks WHERE states & ? AND block > ? AND block < ? ORDER BY block LIMIT ?"
+BLOCK_STATES = "SELECT DISTINCT state FROM executions WHERE seq BETWEEN ? AND ?"
+BLOCKS_EMPTY = """
+DELETE FROM blocks WHERE block IN (SELECT value FROM json_each(?))
+AND NOT EXISTS (SELECT 1 FROM executions WHERE seq BETWEEN block << 8 AND (block << 8) + 255)
+"""
+RUNNER_NUMBER = "SELECT max(number) FROM runners WHERE name = ?"
+
 START_RUNNER = "INSERT INTO runners (name, pid, version, started_us) VALUES (?, ?, ?, ?)"
 STOP_RUNNER = "UPDATE runners SET stopped_us = ? WHERE name = ? AND stopped_us IS NULL"
 STOPPED_CLEANLY = "SELECT stopped_us IS NOT NULL FROM runners ORDER BY number DESC LIMIT 1"
@@ -187,7 +231,13 @@ SELECT e.id, e.function, e.state, e.attempt, e.created_us, e.scheduled_us, e.upd
 FROM executions AS e LEFT JOIN payloads AS p ON p.seq = e.seq
 """
 GET = _EXECUTION + "WHERE e.id = ?"
-FIND = _EXECUTION.replace("e.error_code", "e.error_code, e.seq") + "WHERE {conditions} ORDER BY e.seq {order} LIMIT ?"
+FIND_SEQS = "SELECT {seq} FROM {source} WHERE {conditions} ORDER BY {seq} {order} LIMIT ?"
+FIND_BLOCKS = "SELECT block FROM blocks WHERE block BETWEEN ? AND ? AND {conditions} ORDER BY block {order} LIMIT ?"
+_PLACED_EXECUTION = _EXECUTION.replace("\nFROM", ", e.seq\nFROM")
+FIND = _PLACED_EXECUTION + "WHERE e.seq IN (SELECT value FROM json_each(?))"
+RUNNER_NUMBERS = "SELECT number FROM runners WHERE name = ?"
+COUNT_OF_FUNCTIONS = "SELECT sum(count) FROM counters WHERE function IN (SELECT value FROM json_each(?))"
+COUNT_OF_PAIR = "SELECT count(*) FROM (SELECT 1 FROM metadata WHERE key = ? AND value = ? LIMIT ?)"
 _NEWEST_OF_EACH = """
 SELECT (SELECT max(seq) FROM executions WHERE function = known.function)
 FROM (SELECT DISTINCT function FROM counters) AS known
@@ -217,6 +267,10 @@ COUNT_DUE = "SELECT count(*) FROM executions WHERE state = 'created' AND functio
 COUNT_WAITING_RETRIES = """
 SELECT count(*) FROM executions WHERE state = 'created' AND function = ? AND charged > 0
 """
+OLDEST_DUE_US = (
+    "SELECT min(scheduled_us) FROM executions WHERE state = 'created' AND function = ? AND scheduled_us <= ?"
+)
+LAST_RUNNER = "SELECT name, pid, version, started_us, stopped_us FROM runners ORDER BY number DESC LIMIT 1"
 COUNT_CHILDREN = "SELECT state, count(*) FROM executions WHERE parent = ? GROUP BY state"
 TICKS = "SELECT tick_us FROM ticks WHERE function = ? ORDER BY tick_us DESC LIMIT ?"
 GAPS = """

@@ -17,12 +17,16 @@ from defer_cli.store.sqlite import claiming, inserting, moving, pruning, rescuin
 from defer_cli.store.sqlite.connection import keep_log, open_reading, open_writing, reporting
 from defer_cli.store.sqlite.migrations import migrate
 from defer_cli.store.sqlite.rows import execution_of
-from defer_cli.store.sqlite.session import Session, as_list
+from defer_cli.store.sqlite.session import Session
+from defer_cli.store.sqlite.statements import as_list
 
 
-def open_store(path: Path, *, clock: Callable[[], int] | None = None, check: bool = False) -> SqliteStore:
+def open_store(
+    path: Path, *, clock: Callable[[], int] | None = None, check: bool = False, is_lasting: bool = True
+) -> SqliteStore:
     """Open the database as its owner, making or migrating it; ``check`` looks for damage first.
 
+    ``is_lasting``: a commit waits for the disk; one that is not is for the time of a test.
     Raises ``StoreError`` for what cannot be kept safe: a network file system, a file of another program,
     a newer schema, damage.
     """
@@ -31,8 +35,13 @@ def open_store(path: Path, *, clock: Callable[[], int] | None = None, check: boo
         try:
             if check:
                 quick_check(connection.execute("PRAGMA quick_check(1)").fetchone()[0], path)
+            if not is_lasting:
+                connection.execute("PRAGMA synchronous = OFF")
             migrate(connection, path)
-            keep_log(connection, path)
+            if is_lasting:
+                keep_log(connection, path)
+            else:
+                connection.execute("PRAGMA journal_mode = WAL").fetchall()
             return SqliteStore(Session(connection, clock or _wall_clock), path)
         except BaseException:
             connection.close()
@@ -117,6 +126,11 @@ class SqliteStore:
     def next_discard_us(self) -> int | None:
         """Return the earliest ``discard_after`` of what was never started."""
         return moving.next_discard_us(self._session)
+
+    def settle_blocks(self, *, limit: int) -> int:
+        """Look at blocks that may hold what has not ended, and narrow those that do not."""
+        self._session.require_transaction()
+        return self._session.blocks.settle(limit=limit)
 
     def take_back(self, *, limit: int) -> list[Running]:
         """Make what a dead runner left started created again, aborting aborted."""
