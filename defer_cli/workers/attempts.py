@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
+
+from msgspec import Struct
 
 from defer_cli.client.context import AttemptScope, current_scope
 from defer_cli.domain.arguments import decode_arguments, encode_result
@@ -15,10 +17,16 @@ from defer_cli.link.frames import CancelItem, FrameError, Logs, OutcomeItem, Out
 from defer_cli.workers.cutting import cuts
 from defer_cli.workers.errors import describe
 from defer_cli.workers.logs import AttemptLog, current_log
-from defer_cli.workers.pipe import Pipe
 
 _LIVE_SECONDS = 0.2
 _NO_ARGUMENTS = (None, b"[]")
+
+
+class Wire(Protocol):
+    """The way of what attempts report."""
+
+    def send(self, message: Struct) -> None:
+        """Send a frame; never blocks."""
 
 
 class _Attempt:
@@ -38,7 +46,7 @@ class Attempts:
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
-        pipe: Pipe,
+        pipe: Wire,
         functions: dict[int, Callable[..., Coroutine[Any, Any, Any]]],
         names: dict[int, str],
         *,

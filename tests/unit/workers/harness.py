@@ -56,7 +56,7 @@ class Bench:
         self.pipe = FakePipe()
         numbered = dict(enumerate(functions))
         names = {number: function.__name__ for number, function in numbered.items()}
-        self.attempts = Attempts(asyncio.get_running_loop(), self.pipe, numbered, names, project=project)  # type: ignore[arg-type]
+        self.attempts = Attempts(asyncio.get_running_loop(), self.pipe, numbered, names, project=project)
 
     def start(self, *arguments: bytes | None, function: int = 0, attempt: int = 1, seq: int = 1) -> None:
         self.attempts.start(
