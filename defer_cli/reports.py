@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from defer_cli.domain.errors import DeferError, ExecutionNotFound, SettingError
-from defer_cli.domain.execution import Attempt, Execution
+from defer_cli.domain.execution import Attempt, Execution, to_microseconds
 from defer_cli.domain.paging import Filters, Page, PageInfo, cursor_at, position_of
 from defer_cli.store.contract import Reader
 
@@ -146,6 +146,20 @@ def log(reader: Reader, id: str, attempt: int | None = None) -> list[list[Any]]:
     return [[line.attempt, line.at_us, line.stream, line.text] for line in reader.log_lines(id, attempt=attempt)]
 
 
+def health(reader: Reader, now_us: int) -> dict[str, Any]:
+    """Return what tells whether the store is well: its runner, its newest moment, what is due and since when."""
+    newest = reader.find(Filters(), limit=1).items
+    return {
+        "schema": reader.schema_version(),
+        "runner": msgspec.to_builtins(reader.last_runner()),
+        "newest_us": to_microseconds(newest[0][1].updated_at) if newest else None,
+        "counts": counts(reader),
+        "due": reader.count_due(now_us=now_us),
+        "oldest_due_us": reader.oldest_due_us(now_us=now_us),
+        "waiting_retries": reader.count_waiting_retries(),
+    }
+
+
 QUESTIONS: Mapping[str, Callable[..., Any]] = {
     "last_executions": last_executions,
     "counts": counts,
@@ -156,6 +170,7 @@ QUESTIONS: Mapping[str, Callable[..., Any]] = {
     "children": children,
     "ending": ending,
     "log": log,
+    "health": health,
 }
 
 

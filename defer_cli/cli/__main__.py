@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from defer_cli import __version__
+from defer_cli.cli.cancel import cancel
 from defer_cli.cli.check import check
 from defer_cli.cli.dev import dev
 from defer_cli.cli.doctor import doctor
@@ -20,6 +21,9 @@ from defer_cli.cli.failures import FAILED, INTERRUPTED, OK, USAGE, UsageError, e
 from defer_cli.cli.init import init
 from defer_cli.cli.list import list_functions
 from defer_cli.cli.output import say
+from defer_cli.cli.prune import prune
+from defer_cli.cli.rerun import rerun
+from defer_cli.cli.reschedule import reschedule
 from defer_cli.cli.run import run
 from defer_cli.cli.show import show
 from defer_cli.cli.trigger import trigger
@@ -60,6 +64,10 @@ def _application() -> typer.Typer:
     application.command("trigger", short_help="Enqueue one execution by hand.")(trigger)
     application.command("executions", short_help="Show what was called, newest first.")(executions)
     application.command("show", short_help="Show one execution with its attempts.")(show)
+    application.command("cancel", short_help="Take executions out of the queue; --force: abort.")(cancel)
+    application.command("reschedule", short_help="Give executions that wait another time.")(reschedule)
+    application.command("rerun", short_help="Run executions once more.")(rerun)
+    application.command("prune", short_help="Delete what finished long ago.")(prune)
     application.command("doctor", short_help="Look at everything defer stands on.")(doctor)
     return application
 

@@ -104,12 +104,17 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection:
 
 def _refuse_network(path: Path, mounts: Path = Path("/proc/mounts")) -> None:
     kind = file_system_of(path.parent.resolve(), mounts)
-    if kind in _NETWORK_FILE_SYSTEMS:
+    if is_network_file_system(kind):
         raise StoreError(
             f"the database would lie on a network file system ({kind}), whose locks and syncs cannot be trusted",
             where=str(path),
             mend="put the data folder on a local disk: --data DIR",
         )
+
+
+def is_network_file_system(kind: str | None) -> bool:
+    """Return whether a kind of file system, as the table of mounts names it, lies on another machine."""
+    return kind in _NETWORK_FILE_SYSTEMS
 
 
 def file_system_of(folder: Path, mounts: Path) -> str | None:

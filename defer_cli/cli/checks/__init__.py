@@ -1,0 +1,1 @@
+"""What `defer doctor` looks at: each check stands alone, changes nothing, and says how to mend what it finds."""

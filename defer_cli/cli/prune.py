@@ -1,0 +1,73 @@
+"""`defer prune`: deletes executions that finished long ago, a step at a time."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from defer_cli.cli.check import counted
+from defer_cli.cli.failures import INTERRUPTED, OK, UsageError
+from defer_cli.cli.options import Data, Json, Project
+from defer_cli.cli.output import moment_words, say, show_json
+from defer_cli.cli.steps import Progress, Steps, may_ask
+from defer_cli.domain.duration import parse_duration
+from defer_cli.domain.execution import to_microseconds
+
+if TYPE_CHECKING:
+    from defer_cli.cli.place import DataPlace
+
+OlderThan = Annotated[
+    str, typer.Option("--older-than", metavar="SPAN", help="Delete what finished longer ago than this: 30d, 12h.")
+]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Ask nothing; where nobody can answer nothing is asked.")]
+
+
+def prune(
+    *,
+    older_than: OlderThan,
+    yes: Yes = False,
+    project: Project = None,
+    data: Data = None,
+    as_json: Json = False,
+) -> int:
+    """Delete finished executions with their arguments, results and logs; those of an unfinished parent are kept."""
+    from defer_cli.cli.place import find_data
+
+    before = datetime.now(UTC) - _span(older_than)
+    place = find_data(project, data)
+    if not yes and may_ask():
+        typer.confirm(f"delete every execution that finished before {moment_words(before)}?", abort=True, err=True)
+    deleted, is_whole = _prune(place, before) if place.has_store() else (0, True)
+    if as_json:
+        show_json({"deleted": deleted, "before": before.isoformat().replace("+00:00", "Z"), "is_complete": is_whole})
+    else:
+        print(f"{counted(deleted, 'execution')} deleted")
+    if not is_whole:
+        say("interrupted: ask again to delete the others")
+        return INTERRUPTED
+    return OK
+
+
+def _span(text: str) -> timedelta:
+    if text.strip().replace(".", "", 1).isdecimal():  # seconds elsewhere: here a slip would cost data
+        raise UsageError(f"{text!r} has no unit", where="--older-than", mend=f"write {text.strip()}d for days")
+    return parse_duration(text, where="--older-than")
+
+
+def _prune(place: DataPlace, before: datetime) -> tuple[int, bool]:
+    """Return how many were deleted, and whether all were looked at."""
+    progress = Progress()
+    deleted, place_in_list = 0, 0
+    with Steps(place.data) as steps:
+        while not steps.is_stopped:
+            step = steps.make("prune", {"before_us": to_microseconds(before), "from_seq": place_in_list})
+            deleted += step["deleted"]
+            progress.show(f"{deleted:,} deleted")
+            if step["next_seq"] is None:
+                progress.end()
+                return deleted, True
+            place_in_list = step["next_seq"]
+    progress.end()
+    return deleted, False

@@ -1,0 +1,85 @@
+"""Long work on what is stored, a step at a time: the store is free between two steps, and Ctrl-C ends it there."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from types import FrameType
+from typing import TYPE_CHECKING, Any, Self
+
+from defer_cli.cli import access
+from defer_cli.cli.output import has_colour
+from defer_cli.domain.errors import Unconfirmed
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from defer_cli.link.project import DataFolder
+
+_PATIENCE_SECONDS = 30.0
+_PAUSE_SECONDS = 0.1
+
+
+class Steps:
+    """Makes changes one after the other; the first Ctrl-C lets the one under way end, a second one does not."""
+
+    def __init__(self, data: DataFolder) -> None:
+        self._data = data
+        self._had: Any = None
+        self.is_stopped = False
+
+    def __enter__(self) -> Self:
+        self._had = signal.signal(signal.SIGINT, self._stop)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        signal.signal(signal.SIGINT, self._had)
+
+    def make(self, name: str, parameters: Mapping[str, Any], *, again: Mapping[str, Any] | None = None) -> Any:
+        """Return what came of a change; ``again`` is said with it when an earlier answer was lost.
+
+        A runner that goes away in the middle is replaced: by the next one, or by this command. Raises ``Unconfirmed``
+        when that takes too long.
+        """
+        deadline = time.monotonic() + _PATIENCE_SECONDS
+        asked = dict(parameters)
+        while True:
+            try:
+                return access.change(self._data, name, **asked)
+            except (access.Gone, TimeoutError):
+                asked.update(again or {})
+                if time.monotonic() > deadline:
+                    raise Unconfirmed(
+                        "the runner went away, and it is unknown whether the last step was made",
+                        mend="ask again: what is done is not done twice",
+                    ) from None
+                time.sleep(_PAUSE_SECONDS)
+
+    def _stop(self, number: int, frame: FrameType | None) -> None:
+        if self.is_stopped:
+            signal.default_int_handler(number, frame)
+        self.is_stopped = True
+
+
+class Progress:
+    """One line on a terminal about how far it is; nothing elsewhere, and nothing while the data itself is shown."""
+
+    def __init__(self, *, is_quiet: bool = False) -> None:
+        self._is_shown = has_colour(sys.stderr) and not is_quiet
+
+    def show(self, words: str) -> None:
+        """Replace the line."""
+        if self._is_shown:
+            print(f"\r\x1b[K{words}", end="", file=sys.stderr, flush=True)
+
+    def end(self) -> None:
+        """Take the line away."""
+        self.show("")
+        if self._is_shown:
+            print("\r", end="", file=sys.stderr, flush=True)
+
+
+def may_ask() -> bool:
+    """Return whether a person is there to be asked."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
