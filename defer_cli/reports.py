@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any, TypeVar
@@ -13,9 +13,14 @@ import msgspec
 from defer_cli.domain.errors import DeferError, ExecutionNotFound, SettingError
 from defer_cli.domain.execution import Attempt, Execution, to_microseconds
 from defer_cli.domain.paging import Filters, Page, PageInfo, cursor_at, position_of
+from defer_cli.domain.states import State
+from defer_cli.link.frames import LARGEST_FRAME
 from defer_cli.store.contract import Reader
 
 T = TypeVar("T")
+_MOST_LOG_BYTES = 1024 * 1024
+_LARGEST_ANSWER = LARGEST_FRAME - 256 * 1024
+_PLAIN_EXECUTION_BYTES = 2_000
 
 
 class Reports:
@@ -84,6 +89,9 @@ def executions(reader: Reader, page: Mapping[str, Any], filters: Mapping[str, An
     if has_more:
         stopped_at = None
         items = items[1:] if asked.is_backward else items[: asked.size]
+    fitting = _fitting(items, lambda item: _bytes_of(item[1]), is_backward=asked.is_backward)
+    if len(fitting) < len(items):
+        items, has_more, stopped_at = fitting, True, None
     has_more = has_more or stopped_at is not None
     ends = [place for place, _ in items]
     if stopped_at is not None:
@@ -100,6 +108,9 @@ def executions(reader: Reader, page: Mapping[str, Any], filters: Mapping[str, An
 def attempts(reader: Reader, id: str, page: Mapping[str, Any], filters: Mapping[str, Any]) -> dict[str, Any]:
     """Return a page of the attempts of an execution, newest first; raise ``ExecutionNotFound``."""
     execution(reader, id)
+    whole, dot, _ = id.partition(".")
+    if dot:
+        raise ExecutionNotFound(f"{id} is one attempt and has none of its own", mend=f"use {whole}")
     asked, wanted = _read(page, Page), _read(filters, Filters)
     after, before = _position(asked, "after"), _position(asked, "before")
     found = [
@@ -108,6 +119,7 @@ def attempts(reader: Reader, id: str, page: Mapping[str, Any], filters: Mapping[
         if (after is None or one.number < after) and (before is None or one.number > before) and _passes(one, wanted)
     ]
     items = found[-asked.size :] if asked.is_backward else found[: asked.size]
+    items = _fitting(items, lambda one: len(msgspec.msgpack.encode(one)), is_backward=asked.is_backward)
     has_more = len(found) > len(items)
     info = PageInfo(
         has_next_page=before is not None if asked.is_backward else has_more,
@@ -132,9 +144,14 @@ def children(reader: Reader, id: str) -> dict[str, int]:
 
 
 def ending(reader: Reader, id: str) -> dict[str, Any]:
-    """Return an execution with its result and error as JSON texts, None where there is none."""
+    """Return an execution, or an attempt, with its result and error as JSON texts, None where there is none."""
     found = execution(reader, id)
-    _, result, error = reader.payload(id) or (b"[]", None, None)
+    whole = id.partition(".")[0]
+    _, result, error = reader.payload(whole) or (b"[]", None, None)
+    if id != whole:
+        (attempt,) = [one for one in reader.attempts(whole) if one.id == id]
+        result = result if attempt.state is State.SUCCEED else None
+        error = None if attempt.error is None else msgspec.json.encode(attempt.error)
     return found | {"result": result and result.decode(), "error": error and error.decode()}
 
 
@@ -160,6 +177,25 @@ def health(reader: Reader, now_us: int) -> dict[str, Any]:
     }
 
 
+def log_after(
+    reader: Reader, id: str, seen: Sequence[tuple[int, int]] = (), attempt: int | None = None
+) -> dict[str, Any]:
+    """Return what is new of a log, a frame of it at most, and how the execution or the attempt stands.
+
+    ``parts`` are ``[attempt, number, lines]`` with ``[microseconds, stream, text]`` a line; ``seen`` holds (attempt,
+    number of its last part). No parts: there is no more for now. Raises ``ExecutionNotFound``.
+    """
+    found = execution(reader, id if attempt is None else f"{id}.{attempt}")
+    parts = reader.log_after(id, dict(seen), attempt=attempt, most_bytes=_MOST_LOG_BYTES)
+    return {
+        "function": found["function"],
+        "state": found["state"],
+        "parts": [
+            [part.attempt, part.number, [[line.at_us, line.stream, line.text] for line in part.lines]] for part in parts
+        ],
+    }
+
+
 QUESTIONS: Mapping[str, Callable[..., Any]] = {
     "last_executions": last_executions,
     "counts": counts,
@@ -170,6 +206,7 @@ QUESTIONS: Mapping[str, Callable[..., Any]] = {
     "children": children,
     "ending": ending,
     "log": log,
+    "log_after": log_after,
     "health": health,
 }
 
@@ -187,6 +224,21 @@ def as_execution(whole: Execution, attempt: Attempt) -> Execution:
         updated_at=attempt.finished_at or whole.updated_at,
         error_code=attempt.error.code if attempt.error else None,
     )
+
+
+def _fitting(items: list[T], bytes_of: Callable[[T], int], *, is_backward: bool) -> list[T]:
+    """Return as many items of a page as one frame holds, from the end where the page begins; one at least."""
+    room = _LARGEST_ANSWER
+    for count, item in enumerate(reversed(items) if is_backward else items):
+        room -= bytes_of(item)
+        if room < 0 and count:
+            return items[-count:] if is_backward else items[:count]
+    return items
+
+
+def _bytes_of(found: Execution) -> int:
+    """Return what an execution takes in a frame, or a little more; only its metadata may be large."""
+    return _PLAIN_EXECUTION_BYTES + sum(len(key) + len(value) + 6 for key, value in found.metadata.items())
 
 
 def _passes(attempt: Attempt, filters: Filters) -> bool:

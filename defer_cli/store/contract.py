@@ -85,6 +85,15 @@ class LogLine:
 
 
 @dataclass(frozen=True, slots=True)
+class LogPart:
+    """Lines of one attempt that came together; the parts of an attempt are numbered as they come."""
+
+    attempt: int
+    number: int
+    lines: list[LogLine]
+
+
+@dataclass(frozen=True, slots=True)
 class Found:
     """Executions with their places in the list, newest first; ``stopped_at``: time ran out there, more may follow."""
 
@@ -265,6 +274,14 @@ class Reader(Protocol):
 
     def log_lines(self, id: str, *, attempt: int | None = None) -> list[LogLine]:
         """Return what an execution printed, in order."""
+
+    def log_after(
+        self, id: str, seen: Mapping[int, int], *, attempt: int | None = None, most_bytes: int
+    ) -> list[LogPart]:
+        """Return the parts of a log that are new to whoever has ``seen`` others, in order.
+
+        ``seen`` holds by attempt the number of its last part. Up to ``most_bytes`` at once, but one part at least.
+        """
 
     def counts(self) -> dict[tuple[str, State], int]:
         """Return how many executions each function has in each state, those above 0."""

@@ -155,6 +155,31 @@ def test_logs_of_executions_that_are_gone_are_dropped(store: Store, reader: Read
     assert [line.text for line in reader.log_lines(id)] == ["kept"]
 
 
+def test_a_log_goes_on_behind_what_was_seen_of_each_attempt(store: Store, reader: Reader) -> None:
+    id = enqueue(store)
+    (running,) = start(store)
+    seq = running.seq
+    _append(store, _chunk(seq, "a"), _chunk(seq, "c", attempt=2))
+    seen = {part.attempt: part.number for part in reader.log_after(id, {}, most_bytes=1_000)}
+    _append(store, _chunk(seq, "late", part=1, dropped=2), _chunk(seq, "d", attempt=2, part=1))
+    parts = reader.log_after(id, seen, most_bytes=1_000)
+
+    assert seen == {1: 0, 2: 0}
+    assert [(part.attempt, part.number) for part in parts] == [(1, 1), (2, 1)]
+    assert [line.text for part in parts for line in part.lines] == ["late", "2 lines dropped", "d"]
+    assert [line.text for part in reader.log_after(id, seen, attempt=2, most_bytes=1) for line in part.lines] == ["d"]
+
+
+def test_a_log_comes_in_pieces_of_a_size_and_one_part_at_least(store: Store, reader: Reader) -> None:
+    id = enqueue(store)
+    (running,) = start(store)
+    _append(store, *(_chunk(running.seq, "x" * 100, part=part) for part in range(3)))
+
+    assert [part.number for part in reader.log_after(id, {}, most_bytes=1)] == [0]
+    assert [part.number for part in reader.log_after(id, {1: 0}, most_bytes=250)] == [1, 2]
+    assert reader.log_after(id, {1: 2}, most_bytes=250) == []
+
+
 def test_counts_are_by_function_and_state(store: Store, reader: Reader) -> None:
     insert(store, call("a"), call("a"), call("b"))
     apply(store, succeed(start(store, limits("a"), limit=1)[0]))

@@ -87,6 +87,18 @@ async def test_a_log_is_told_line_by_line(reports: Reports, store: Store) -> Non
     assert await ask(reports, "log", id="x") == [[1, 1, "stdout", "a"], [1, 2, "stderr", "b"]]
 
 
+async def test_a_log_is_told_on_from_where_it_was_seen(reports: Reports, store: Store) -> None:
+    enqueue(store, id="x")
+    (running,) = start(store)
+    for part, text in enumerate("ab"):
+        with store.transaction():
+            store.append_logs([LogChunk(running.seq, 1, part, msgspec.msgpack.encode([(1, "stdout", text)]))])
+    told = await ask(reports, "log_after", id="x", seen=[[1, 0]])
+
+    assert told == {"function": "compute", "state": "started", "parts": [[1, 1, [[1, "stdout", "b"]]]]}
+    assert (await ask(reports, "log_after", id="x", seen=[[1, 1]], attempt=1))["parts"] == []
+
+
 async def test_the_last_execution_of_each_function_is_told(reports: Reports, store: Store) -> None:
     enqueue(store, "a", id="old")
     enqueue(store, "a", id="new")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import msgspec
 from defer_cli.domain.execution import Attempt, Execution
 from defer_cli.domain.paging import Filters
 from defer_cli.domain.states import State
-from defer_cli.store.contract import Found, Gap, LogLine, RunnerRecord
+from defer_cli.store.contract import Found, Gap, LogLine, LogPart, RunnerRecord
 from defer_cli.store.sqlite import finding, statements
 from defer_cli.store.sqlite.connection import open_reading, reporting
 from defer_cli.store.sqlite.inserting import NO_ARGUMENTS
@@ -85,13 +86,28 @@ class SqliteReader:
             lines += [LogLine(number, at_us, stream, text) for at_us, stream, text in decoded]
             dropped[number] = dropped.get(number, 0) + missing
             last_us[number] = decoded[-1][0] if decoded else last_us.get(number, 0)
-        lines += [
-            LogLine(number, last_us[number], "defer", f"{count:,} lines dropped")
-            for number, count in dropped.items()
-            if count
-        ]
+        lines += [_dropped(number, last_us[number], count) for number, count in dropped.items() if count]
         lines.sort(key=lambda line: line.attempt)
         return lines
+
+    def log_after(
+        self, id: str, seen: Mapping[int, int], *, attempt: int | None = None, most_bytes: int
+    ) -> list[LogPart]:
+        """Return the parts of a log that are new to whoever has ``seen`` others, in order."""
+        parts: list[LogPart] = []
+        room = most_bytes
+        with reporting(self._path):
+            rows = self._connection.execute(statements.LOG_AFTER, (id, attempt, json.dumps(list(seen.items()))))
+            for number, part, chunk, missing in rows:
+                room -= len(chunk)
+                if room < 0 and parts:
+                    break
+                lines = [LogLine(number, at_us, stream, text) for at_us, stream, text in _decode_lines(chunk)]
+                if missing:
+                    lines.append(_dropped(number, lines[-1].at_us if lines else 0, missing))
+                parts.append(LogPart(number, part, lines))
+            rows.close()
+        return parts
 
     def counts(self) -> dict[tuple[str, State], int]:
         """Return how many executions each function has in each state, those above 0."""
@@ -154,3 +170,7 @@ class SqliteReader:
         with reporting(self._path):
             rows: list[Any] = self._connection.execute(statement, parameters).fetchall()
             return rows
+
+
+def _dropped(attempt: int, at_us: int, count: int) -> LogLine:
+    return LogLine(attempt, at_us, "defer", f"{count:,} lines dropped")

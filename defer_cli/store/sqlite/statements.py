@@ -234,7 +234,8 @@ GET = _EXECUTION + "WHERE e.id = ?"
 FIND_SEQS = "SELECT {seq} FROM {source} WHERE {conditions} ORDER BY {seq} {order} LIMIT ?"
 FIND_BLOCKS = "SELECT block FROM blocks WHERE block BETWEEN ? AND ? AND {conditions} ORDER BY block {order} LIMIT ?"
 _PLACED_EXECUTION = _EXECUTION.replace("\nFROM", ", e.seq\nFROM")
-FIND = _PLACED_EXECUTION + "WHERE e.seq IN (SELECT value FROM json_each(?))"
+_IN_LIST = "IN (SELECT value FROM json_each(?))"
+FIND = f"{_PLACED_EXECUTION} WHERE e.seq {_IN_LIST}"
 RUNNER_NUMBERS = "SELECT number FROM runners WHERE name = ?"
 COUNT_OF_FUNCTIONS = "SELECT sum(count) FROM counters WHERE function IN (SELECT value FROM json_each(?))"
 COUNT_OF_PAIR = "SELECT count(*) FROM (SELECT 1 FROM metadata WHERE key = ? AND value = ? LIMIT ?)"
@@ -260,6 +261,12 @@ WHERE e.id = ?
 LOG_LINES = """
 SELECT l.attempt, l.lines, l.dropped FROM log_chunks AS l
 WHERE l.seq = (SELECT seq FROM executions WHERE id = ?1) AND (?2 IS NULL OR l.attempt = ?2)
+ORDER BY l.attempt, l.part
+"""
+LOG_AFTER = """
+SELECT l.attempt, l.part, l.lines, l.dropped FROM log_chunks AS l
+WHERE l.seq = (SELECT seq FROM executions WHERE id = ?1) AND (?2 IS NULL OR l.attempt = ?2)
+AND NOT EXISTS (SELECT 1 FROM json_each(?3) AS seen WHERE seen.value ->> 0 = l.attempt AND seen.value ->> 1 >= l.part)
 ORDER BY l.attempt, l.part
 """
 COUNTS = "SELECT function, state, count FROM counters WHERE count > 0"
