@@ -20,6 +20,7 @@ from defer_cli.cli.executions import executions
 from defer_cli.cli.failures import FAILED, INTERRUPTED, OK, USAGE, UsageError, exit_code_of, show_error
 from defer_cli.cli.init import init
 from defer_cli.cli.list import list_functions
+from defer_cli.cli.logs import logs
 from defer_cli.cli.output import say
 from defer_cli.cli.prune import prune
 from defer_cli.cli.rerun import rerun
@@ -64,6 +65,7 @@ def _application() -> typer.Typer:
     application.command("trigger", short_help="Enqueue one execution by hand.")(trigger)
     application.command("executions", short_help="Show what was called, newest first.")(executions)
     application.command("show", short_help="Show one execution with its attempts.")(show)
+    application.command("logs", short_help="Show what an execution printed.")(logs)
     application.command("cancel", short_help="Take executions out of the queue; --force: abort.")(cancel)
     application.command("reschedule", short_help="Give executions that wait another time.")(reschedule)
     application.command("rerun", short_help="Run executions once more.")(rerun)
