@@ -204,8 +204,8 @@ async def _sent(
     outcome = question.outcome
     if isinstance(outcome, DeferError):
         raise copy.copy(outcome)
-    if outcome is None:  # it was asked before this process was forked from its parent
-        raise Unconfirmed(f"the answer goes to another process: {doubt or f'cannot {purpose}'}")
+    if outcome is None:  # this thread brings the answers and cannot wait for one, or another kind of loop lost patience
+        raise Unconfirmed(f"no answer was waited for: {doubt or f'cannot {purpose}'}")
     if not isinstance(outcome, Answer):
         raise DeferError("the runner's answer is not one to a question", mend="use one version of defer in both")
     return outcome.value

@@ -43,7 +43,10 @@ def compute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Functio
     file.touch()
     fresh = Sender()
     monkeypatch.setattr(process, "_sender", fresh)
-    yield Function(str(file))
+    function = Function(str(file))
+    monkeypatch.setattr("defer_cli.client.lanes.definitions", lambda: (function,))
+    forget_lanes()
+    yield function
     forget_lanes()
 
 
