@@ -6,6 +6,7 @@ import copy
 import json
 from collections.abc import Callable, Generator, Mapping
 from datetime import datetime, timedelta
+from time import monotonic
 from typing import Any, Generic, Protocol, TypeVar, final
 
 from defer_cli.client.asking import failure_of
@@ -75,11 +76,11 @@ class Call(Handle):
 class ResultCall(Handle, Generic[R_co]):
     """One call on its way; await it for what the function returns."""
 
-    __slots__ = ("_delivery", "_end")
+    __slots__ = ("_delivery", "_ends")
 
     def __init__(self, delivery: Delivery) -> None:
         self._delivery = delivery
-        self._end: LongWait | None = None
+        self._ends: dict[int, LongWait] = {}  # by the attempt that waits: each gives back a slot of its own
 
     @property
     def id(self) -> str:
@@ -89,18 +90,34 @@ class ResultCall(Handle, Generic[R_co]):
     def __await__(self) -> Generator[Any, None, R_co]:
         """Wait for the result; raise ``ExecutionFailed`` when there is none. Cancelling the wait leaves it running."""
         yield from self._delivery.__await__()
-        end = self._ask_for_end()
-        yield from end.__await__()
-        return self._result(end)
+        while True:
+            end = self._ask_for_end()
+            try:
+                yield from end.__await__()
+            except BaseException:
+                end.leave()
+                raise
+            if not end.is_cut:
+                return self._result(end)
 
     def wait(self, timeout: float | None = None) -> R_co:
         """Block until the function has ended; raise ``TimeoutError`` when that takes over ``timeout`` seconds."""
         seconds = _LONGEST_TIMEOUT_SECONDS if timeout is None else timeout
+        deadline = monotonic() + seconds
         self._delivery.wait(min(seconds, LONGEST_WAIT_SECONDS))
-        end = self._ask_for_end()
-        if not end.wait(seconds) and not end.is_orphan:
-            raise TimeoutError(f"{self._delivery.call.function}, id {self.id}, has not ended within {seconds:g} s")
-        return self._result(end)
+        while True:
+            end = self._ask_for_end()
+            try:
+                has_ended = end.wait(max(deadline - monotonic(), 0.0))
+            except BaseException:
+                end.leave()
+                raise
+            if not has_ended and not end.is_orphan:
+                end.leave()
+                what = f"{self._delivery.call.function}, id {self.id},"
+                raise TimeoutError(f"{what} has not ended within {seconds:g} s")
+            if not end.is_cut:
+                return self._result(end)
 
     def __repr__(self) -> str:
         call = self._delivery.call
@@ -110,15 +127,16 @@ class ResultCall(Handle, Generic[R_co]):
         delivery = self._delivery
         if (error := delivery.hear()) is not None:
             raise error
-        if self._end is None or isinstance(self._end.outcome, DeferError):
-            scope = scope_here()
-            seq = 0 if scope is None else scope.seq
+        scope = scope_here()
+        seq = 0 if scope is None else scope.seq
+        end = self._ends.get(seq)
+        if end is None or isinstance(end.outcome, DeferError):
             desk, id = sender(), delivery.call.id
             purpose = f"tell the end of {delivery.call.function}, id {id}, which is stored"
             end = LongWait(delivery.lane, desk, lambda number: Wait(number, id, seq), purpose)
-            self._end = end
+            self._ends[seq] = end
             desk.put(end)
-        return self._end
+        return end
 
     def _result(self, end: LongWait) -> R_co:
         ended = end.outcome

@@ -3,6 +3,7 @@
 ``Route`` is the base of a worker's pipe and of a connection to ``runner.sock``:
 
 - ``request(build, on_reply) -> int`` draws a number, keeps ``on_reply``, writes ``build(number)``. Any thread may call.
+- ``tell(message)`` writes what has no reply.
 - ``deliver(reply)`` hands ``Enqueued``, ``Ended``, ``Answer`` or ``Failure`` to its ``on_reply``, on this thread.
 - ``lost(error)`` hands ``error`` to every ``on_reply`` that still waits, and to every later request.
 - ``forget(number)`` drops a request: its late reply goes nowhere.
@@ -63,6 +64,14 @@ class Route(ABC):
         if self._error is not None:  # also when it was lost just now, between the check and the entry
             self._hand_over(number, self._error)
         return number
+
+    def tell(self, message: Struct) -> None:
+        """Send what has no reply; over a lost route it goes nowhere."""
+        if self._error is None:
+            try:
+                self._write(message)
+            except OSError as error:
+                self.lost(ConnectionLost(f"the runner went away: {error}"))
 
     def deliver(self, reply: Reply) -> None:
         """Hand a reply to who waits for it; the calling thread never waits for a call from now on."""

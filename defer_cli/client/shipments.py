@@ -14,11 +14,12 @@ from defer_cli.client.delivery import LONGEST_WAIT_SECONDS, Arrival, Delivery, s
 from defer_cli.client.lanes import Lane
 from defer_cli.client.routes import ConnectionLost, Route
 from defer_cli.domain.errors import DeferError, NoRunner, Unconfirmed
-from defer_cli.link.frames import Answer, Ended, Enqueued, Enqueues
+from defer_cli.link.frames import Answer, Ended, Enqueued, Enqueues, Unwait
 from defer_cli.link.inbox import write_entry
 
 _FIRST_PAUSE_SECONDS = 0.05
 _LONGEST_PAUSE_SECONDS = 1.0
+_NOBODY = Unconfirmed("nobody waited for it any more")
 _DOCTOR = "see whether the runner is alive: `defer doctor`"
 
 Reply: TypeAlias = Enqueued | Ended | Answer | DeferError
@@ -202,6 +203,30 @@ class LongWait(Errand):
     def _lost(self) -> None:
         self.deadline = min(self.deadline, monotonic() + LONGEST_WAIT_SECONDS)
         super()._lost()
+
+    def send(self) -> None:
+        """Go out, unless nobody listens any more."""
+        if self.outcome is None:
+            super().send()
+            if self.is_cut:  # they left while it went out
+                self._cut()
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether it was given up because nobody listened; whoever came just then has to ask anew."""
+        return self.outcome is _NOBODY
+
+    def leave(self) -> None:
+        """Somebody listens no longer: the runner is told when he was the last."""
+        if self.outcome is None and not self.waiters and not self.is_orphan:
+            self._answer(_NOBODY)
+            self._cut()
+            self._desk.over(self)
+
+    def _cut(self) -> None:
+        if self._route is not None and self._sent_as:
+            self._route.forget(self._sent_as)
+            self._route.tell(Unwait(self._sent_as))
 
     def _give_up(self) -> None:
         self._answer(Unconfirmed(f"the runner went away and did not come back to {self._purpose}"))

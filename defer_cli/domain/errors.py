@@ -55,6 +55,10 @@ class CallRefused(DeferError):
     """The runner did not accept the call; nothing was stored."""
 
 
+class WaitRefused(DeferError):
+    """Waiting for an execution would never end; it is stored, and runs when its time comes."""
+
+
 class NoRunner(DeferError):
     """The request needs a living runner, and there is none."""
 

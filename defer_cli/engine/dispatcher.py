@@ -10,7 +10,7 @@ from contextlib import suppress
 from datetime import timedelta
 
 from defer_cli.domain.duration import in_words
-from defer_cli.domain.errors import CallRefused, StoreError
+from defer_cli.domain.errors import StoreError
 from defer_cli.domain.execution import ErrorCode, ExecutionError
 from defer_cli.domain.function import FunctionSpec
 from defer_cli.domain.retry import NO_RETRY
@@ -29,7 +29,8 @@ from defer_cli.domain.states import State
 from defer_cli.engine.endings import GRACE_SECONDS, Endings
 from defer_cli.engine.events import Aborting, LeftQueue, Listener, WorkerDied
 from defer_cli.engine.roster import Roster
-from defer_cli.engine.standstill import Places
+from defer_cli.engine.slots import Slots
+from defer_cli.engine.standstill import Standstill
 from defer_cli.engine.waiting import Waiting
 from defer_cli.link.frames import Hello, Logs, OutcomeItem, Outcomes, StartItem
 from defer_cli.store.contract import Claim, Ending, Limit
@@ -45,13 +46,13 @@ class Dispatcher:
     """Keeps no queue: free slots go to the writer's claim, what it took goes to workers at once."""
 
     def __init__(self, *, slots: int, listener: Listener, clock: Callable[[], int]) -> None:
-        self._slots = slots
+        self._slots = Slots(slots, self._grant)
         self._listener = listener
         self._clock = clock
         self._roster = Roster()
         self._assigned = self._roster.assigned
-        self.waiting = Waiting(self._give_back, self._take_again)
-        self._places = Places(self.waiting, self._limit_of)
+        self.waiting = Waiting(self._slots, self._assigned.get)
+        self.standstill = Standstill(self.waiting)
         self._endings = Endings()
         self._deadlines = self._endings.deadlines
         self._is_draining = False
@@ -70,6 +71,7 @@ class Dispatcher:
         """Claim these functions from now on, under their limits."""
         if self._is_draining:
             return
+        self.standstill.set_functions(specs, self._assigned.values())
         self.writer.set_functions(
             {name: Limit(spec.options.concurrency, spec.options.max_concurrency_action) for name, spec in specs.items()}
         )
@@ -141,13 +143,13 @@ class Dispatcher:
             load = loads.get(crew)
             if load is None:
                 load = loads[crew] = {worker: worker.load for worker in crew.workers}
-            if not load and self._is_draining:
-                self._put_back(running)
+            worker = min(load, key=load.__getitem__) if load else None
+            if worker is None or not self._slots.have_room(load[worker]):  # a wait was over while the claim was made
+                if self._is_draining:
+                    self._put_back(running)
+                else:
+                    self._roster.keep_homeless(running)
                 continue
-            if not load:
-                self._roster.keep_homeless(running)
-                continue
-            worker = min(load, key=load.__getitem__)
             load[worker] += 1
             item = self._assign(running, crew, worker, loop_now)
             item.marked = marked.get(running.id) if marked else None
@@ -162,7 +164,7 @@ class Dispatcher:
         worker.assigned[running.seq] = assigned
         self._assigned[running.seq] = assigned
         self._deadlines.add(assigned)
-        self._places.take(assigned)
+        self.standstill.take(assigned)
         return StartItem(
             running.seq,
             running.id,
@@ -184,14 +186,16 @@ class Dispatcher:
 
     def worker_ready(self, worker: WorkerProcess) -> None:
         """A worker joined: its slots may be claimed, and what waited for a worker goes to it."""
-        self.writer.grant(self._slots)
-        homeless = self._roster.take_homeless()
-        if homeless:
-            self._hand_out_again(homeless, [running.id for running in homeless])
+        self._slots.joined()
 
     def worker_retired(self, worker: WorkerProcess) -> None:
         """A worker stopped taking work (it retires): its free slots are gone, what it runs goes on."""
-        self.writer.grant(worker.load - self._slots)
+        self._slots.retired(worker)
+
+    def _grant(self, slots: int) -> None:
+        self.writer.grant(slots)
+        if slots > 0 and (homeless := self._roster.take_homeless()):
+            self._hand_out_again(homeless, [running.id for running in homeless])
 
     # Outcomes come in.
 
@@ -227,16 +231,13 @@ class Dispatcher:
 
     def _release(self, assigned: Assigned) -> None:
         seq = assigned.running.seq
-        worker = assigned.process
-        del worker.assigned[seq]
+        del assigned.process.assigned[seq]
         del self._assigned[seq]
         self._deadlines.remove(assigned)
-        self._places.free(assigned)
+        self.standstill.free(assigned)
         if assigned.is_waiting:
-            worker.waiting -= 1
-            self.waiting.forget(seq)
-        elif not worker.is_retiring:
-            self.writer.grant(1)
+            self.waiting.forget(assigned)
+        self._slots.released(assigned)
 
     def worker_died(self, worker: WorkerProcess) -> None:
         """A process ended: unasked, all in it are suspects; condemned by us, its neighbours are interrupted."""
@@ -251,7 +252,8 @@ class Dispatcher:
             died = Died(f"its process {worker.exit_cause}")
             moves.append(self._move(assigned.running, assigned.spec, died, reason, now_us))
         if worker.has_joined and not worker.is_retiring:
-            self.writer.grant(-self._slots)
+            self._slots.lost()
+        self.waiting.drop(worker)
         self._write(moves)
 
     def _move(
@@ -307,45 +309,6 @@ class Dispatcher:
             elif self._roster.take_out(running.seq) is not None:
                 self._end_unplaced(running)
         self._endings.abort(attempts)
-
-    # Waiting gives the slot back.
-
-    def _give_back(self, seq: int) -> bool:
-        assigned = self._assigned.get(seq)
-        if assigned is None or assigned.is_waiting:
-            return False
-        assigned.is_waiting = True
-        assigned.process.waiting += 1
-        if not assigned.process.is_retiring:
-            self.writer.grant(1)
-        return True
-
-    def _take_again(self, seq: int) -> None:
-        assigned = self._assigned.get(seq)
-        if assigned is None or not assigned.is_waiting:
-            return
-        assigned.is_waiting = False
-        assigned.process.waiting -= 1
-        if not assigned.process.is_retiring:
-            self.writer.grant(-1)
-
-    def would_never_end(self, id: str, function: str, state: str) -> CallRefused | None:
-        """Return why an attempt's wait for ``id`` cannot end, None when it can.
-
-        It cannot when every place of the function is held by executions that wait, each for one like it.
-        """
-        self.waiting.note_function(id, function)
-        if state != State.CREATED or self._places.will_be_free(function, self._assigned.values()):
-            return None
-        return CallRefused(
-            f"waiting for {function}() would never end: "
-            f"its {self._limit_of(function)} places are held by executions that wait for it",
-            mend=f"raise its concurrency, or call {function}() without waiting",
-        )
-
-    def _limit_of(self, function: str) -> int | None:
-        spec = self.pool.specs.get(function)
-        return spec.options.concurrency if spec is not None else None
 
     # The end.
 

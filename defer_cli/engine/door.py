@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from defer_cli.domain.errors import DeferError
 from defer_cli.engine.requests import Requests
-from defer_cli.engine.waiting import Reply, Waiting
+from defer_cli.engine.waiting import Waiting
 from defer_cli.link.frames import PROTOCOL, Failure, FrameReader, Hello, ToRunner, encode_frame
 from defer_cli.link.outbox import Outbox
 from defer_cli.link.sockets import BACKLOG, is_allowed_peer
@@ -58,7 +58,6 @@ class _Connection(asyncio.Protocol):
         self._waiting = waiting
         self._connections = connections
         self._reader = FrameReader(ToRunner)
-        self._waits: set[Reply] = set()
         self._is_greeted = False
         self._transport: asyncio.Transport
         self._outbox: Outbox | None = None
@@ -88,7 +87,7 @@ class _Connection(asyncio.Protocol):
 
     def _take(self, frame: Any) -> None:
         if self._is_greeted:
-            self._requests.take(frame, self, self._waits)
+            self._requests.take(frame, self)
             return
         if type(frame) is not Hello or frame.protocol != PROTOCOL:
             self.send(
@@ -116,8 +115,8 @@ class _Connection(asyncio.Protocol):
         self._connections.discard(self)
         if self._outbox is not None:
             self._outbox.close()
-        if self._waits:
-            self._waiting.drop(self._waits)
+        if self._is_greeted:
+            self._waiting.drop(self)
 
 
 def _most_connections() -> int:

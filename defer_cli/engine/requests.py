@@ -6,15 +6,15 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
+import msgspec
 from msgspec import Struct
 
 from defer_cli.changes import CHANGES, Changes
 from defer_cli.domain.enqueue import Refused, Stored
-from defer_cli.domain.errors import CallRefused, DeferError, ExecutionNotFound
+from defer_cli.domain.errors import CallRefused, ExecutionNotFound
 from defer_cli.engine.dispatcher import Dispatcher
-from defer_cli.engine.waiting import Reply
 from defer_cli.intake import Intake
-from defer_cli.link.frames import Answer, Ask, Ended, Enqueued, Enqueues, Failure, Wait
+from defer_cli.link.frames import Answer, Ask, Enqueued, Enqueues, Failure, Unwait, Wait
 from defer_cli.reports import Reports
 from defer_cli.store.contract import Store
 from defer_cli.store.writer import MOST_CALLS
@@ -41,13 +41,15 @@ class Requests:
         self._reports = reports
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def take(self, frame: Any, caller: Caller, waits: set[Reply] | None = None) -> bool:
-        """Begin to answer ``frame``; False when it is no request. ``waits`` collects what a lost caller drops."""
+    def take(self, frame: Any, caller: Caller) -> bool:
+        """Begin to answer ``frame``; False when it is no request."""
         kind, send = type(frame), caller.send
         if kind is Enqueues:
             self._enqueue(frame, caller)
         elif kind is Wait:
-            self._wait(frame, send, waits)
+            self._wait(frame, caller)
+        elif kind is Unwait:
+            self._dispatcher.waiting.cut(caller, frame.number)
         elif kind is Ask:
             task = asyncio.get_running_loop().create_task(self._ask(frame, send))
             self._tasks.add(task)
@@ -59,46 +61,36 @@ class Requests:
     def _enqueue(self, frame: Enqueues, caller: Caller) -> None:
         number, send = frame.number, caller.send_from_thread
         if len(frame.calls) > MOST_CALLS:
-            send(failure(number, CallRefused(f"{len(frame.calls):,} calls in one frame, at most {MOST_CALLS:,}")))
+            send(Failure.of(number, CallRefused(f"{len(frame.calls):,} calls in one frame, at most {MOST_CALLS:,}")))
             return
 
         def on_done(results: list[Stored | Refused] | None, error: BaseException | None) -> None:
             if results is None:
-                send(failure(number, error or CallRefused("nothing was stored")))
+                send(Failure.of(number, error or CallRefused("nothing was stored")))
             else:
                 send(_enqueued(number, results))
 
         self._intake.enqueue(frame.calls, on_done)
 
-    def _wait(self, frame: Wait, send: Send, waits: set[Reply] | None) -> None:
+    def _wait(self, frame: Wait, caller: Caller) -> None:
         dispatcher, id = self._dispatcher, frame.id
-
-        def reply(state: str, result: bytes | None, error: bytes | None) -> None:
-            if waits is not None:
-                waits.discard(reply)
-            send(Ended(frame.number, id, state, result, error))
-
-        if waits is not None:
-            waits.add(reply)
-        dispatcher.waiting.add(id, reply, seq=frame.waiter_seq)
+        waiting = dispatcher.waiting
+        waiter = waiting.add(caller, frame.number, id, seq=frame.waiter_seq)
         looked = dispatcher.writer.submit(lambda store: (store.results([id]), store.place(id)))
 
         def on_looked(done: asyncio.Future[Any]) -> None:
-            if done.cancelled() or not dispatcher.waiting.is_awaited(id):
+            if done.cancelled() or waiter.is_over:
                 return
             if (error := done.exception()) is not None:
-                dispatcher.waiting.drop({reply})
-                send(failure(frame.number, error))
+                waiting.refuse([waiter], lambda waiter: error)
                 return
             results, place = done.result()
             if id in results:
-                dispatcher.waiting.ended(id, *results[id])
+                waiting.ended(id, *results[id])
             elif place is None:
-                dispatcher.waiting.drop({reply})
-                send(failure(frame.number, ExecutionNotFound(f"no execution has the id {id!r}")))
-            elif frame.waiter_seq and (why := dispatcher.would_never_end(id, *place)):
-                dispatcher.waiting.drop({reply})
-                send(failure(frame.number, why))
+                waiting.refuse([waiter], lambda waiter: ExecutionNotFound(f"no execution has the id {id!r}"))
+            else:
+                dispatcher.standstill.found(waiter, place[0])
 
         looked.add_done_callback(on_looked)
 
@@ -106,17 +98,23 @@ class Requests:
         try:
             send(Answer(frame.number, await self.answer(frame.name, frame.parameters)))
         except Exception as error:  # also an answer that is too large for a frame
-            send(failure(frame.number, error))
+            send(Failure.of(frame.number, error))
 
     async def answer(self, name: str, parameters: Mapping[str, Any]) -> Any:
         """Answer a question or make a change; both are plain data. Raises ``DeferError``."""
         if name in CHANGES:
             return await self._change(name, parameters)
+        if name == "function":
+            return self._function(**parameters)
         try:
             return await self._reports.ask(name, parameters)
         except ExecutionNotFound:  # its call may be on its way to the disk
             await self._dispatcher.writer.submit(lambda store: None)
             return await self._reports.ask(name, parameters)
+
+    def _function(self, name: str) -> Any:
+        """Return a function as the workers have it: of a file that broke since, its last good version."""
+        return msgspec.to_builtins(self._dispatcher.pool.specs.get(name))
 
     async def _change(self, name: str, parameters: Mapping[str, Any]) -> Any:
         changes: Changes | None = None
@@ -144,11 +142,3 @@ def _enqueued(number: int, results: list[Stored | Refused]) -> Enqueued:
         else:
             entries.append(result)
     return Enqueued(number, now_us, entries)
-
-
-def failure(number: int, error: BaseException) -> Failure:
-    """Return ``error`` as a frame."""
-    if isinstance(error, DeferError):
-        state = getattr(error, "state", None)
-        return Failure(number, type(error).__name__, error.problem, error.where, error.mend, state)
-    return Failure(number, "DeferError", f"the runner failed: {type(error).__name__}: {error}")

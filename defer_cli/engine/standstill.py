@@ -2,55 +2,118 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
-from defer_cli.engine.waiting import Waiting
+from defer_cli.domain.errors import WaitRefused
+from defer_cli.domain.function import FunctionSpec
+from defer_cli.engine.waiting import Waiter, Waiting
 from defer_cli.workers.process import Assigned
 
 
-class Places:
-    """The places of functions with a limit, by who holds them."""
+class Standstill:
+    """Refuses the waits of an attempt once none of them can end.
 
-    def __init__(self, waiting: Waiting, limit_of: Callable[[str], int | None]) -> None:
+    A wait can end as long as something is found behind it that goes on by itself: an attempt that does not wait, or a
+    call whose function has room. One such thing is enough: an attempt with several waits may go on after any of
+    them. What is left is looked at again whenever a wait begins and whenever one of several has ended, for only
+    then can the last thing that went on have been lost.
+    """
+
+    def __init__(self, waiting: Waiting) -> None:
         self._waiting = waiting
-        self._limit_of = limit_of
+        self._limits: dict[str, int | None] = {}
         self._holders: dict[str, set[Assigned]] = {}
+        waiting.on_fewer = self.look
+
+    def set_functions(self, specs: Mapping[str, FunctionSpec], assigned: Iterable[Assigned]) -> None:
+        """Learn the limits that hold from now on; ``assigned`` are all attempts that run."""
+        limits = {name: spec.options.concurrency for name, spec in specs.items() if _keeps_queue(spec)}
+        if limits == self._limits:
+            return
+        self._limits = limits
+        self._holders = {name: set() for name in self._limits}
+        for one in assigned:
+            self.take(one)
+        for one in self._waiting.attempts:
+            self.look(one)
 
     def take(self, assigned: Assigned) -> None:
-        """An attempt has started."""
-        if assigned.spec.options.concurrency is not None:
-            self._holders.setdefault(assigned.running.function, set()).add(assigned)
+        """An attempt has started: it holds a place of its function."""
+        holders = self._holders.get(assigned.running.function)
+        if holders is not None:
+            holders.add(assigned)
 
     def free(self, assigned: Assigned) -> None:
         """An attempt has ended."""
-        if assigned.spec.options.concurrency is not None:
-            self._holders[assigned.running.function].discard(assigned)
+        holders = self._holders.get(assigned.running.function)
+        if holders is not None:
+            holders.discard(assigned)
 
-    def is_free(self, function: str) -> bool:
-        """Whether a call of ``function`` can start, or somebody who does not wait will make room for it."""
-        limit = self._limit_of(function)
-        holders = self._holders.get(function, ())
-        return limit is None or len(holders) < limit or not all(holder.only_waits for holder in holders)
+    def found(self, waiter: Waiter, function: str) -> None:
+        """What is awaited has not ended, and is of this function."""
+        waiter.function = function
+        if waiter.assigned is not None:
+            self.look(waiter.assigned)
 
-    def will_be_free(self, function: str, assigned: Iterable[Assigned]) -> bool:
-        """Whether a call of ``function`` can ever start: is anybody on the way to its places not waiting himself?"""
-        if self.is_free(function):
-            return True
-        by_id: Mapping[str, Assigned] = {one.running.id: one for one in assigned}
-        seen = {function}
-        left = list(self._holders[function])
+    def look(self, assigned: Assigned) -> None:
+        """Refuse what an attempt waits for when nothing of it can end."""
+        if not self._can_go_on(assigned):
+            self._waiting.refuse(self._waiting.of(assigned), self._why)
+
+    def _can_go_on(self, assigned: Assigned) -> bool:
+        seen: set[Assigned | str] = {assigned}
+        left: list[Iterator[Waiter]] = [iter(self._waiting.of(assigned))]
         while left:
-            for id in self._waiting.is_waiting_for(left.pop().running.seq):
-                other = by_id.get(id)
-                awaited = self._waiting.function_of(id) if other is None else other.running.function
-                if awaited is None or (other is not None and not other.only_waits):
-                    return True
-                if other is not None and id not in seen:
-                    seen.add(id)
-                    left.append(other)
-                elif other is None and self.is_free(awaited):
-                    return True
-                elif other is None and awaited not in seen:
-                    seen.add(awaited)
-                    left.extend(self._holders[awaited])
+            waiter = next(left[-1], None)
+            if waiter is None:
+                left.pop()
+                continue
+            behind = self._behind(waiter, seen)
+            if behind is None:
+                return True
+            left += [iter(self._waiting.of(one)) for one in behind]
         return False
+
+    def _behind(self, waiter: Waiter, seen: set[Assigned | str]) -> list[Assigned] | None:
+        """Return the attempts that have to go on first, without those seen; None when it ends by itself."""
+        other = self._waiting.attempt(waiter.id)
+        if other is not None:
+            if other.is_ending:
+                return None
+            behind = {other}
+        elif waiter.function is None:  # it is looked at again when that is known
+            return None
+        elif waiter.function in seen:
+            return []
+        else:
+            limit = self._limits.get(waiter.function)
+            behind = self._holders.get(waiter.function, set())
+            if limit is None or len(behind) < limit or not all(map(self._waits, behind)):
+                return None
+            seen.add(waiter.function)
+        new = [one for one in behind if one not in seen]
+        seen.update(new)
+        return new
+
+    def _waits(self, assigned: Assigned) -> bool:
+        return bool(self._waiting.of(assigned)) and not assigned.is_ending
+
+    def _why(self, waiter: Waiter) -> WaitRefused:
+        other = self._waiting.attempt(waiter.id)
+        function = waiter.function if other is None else other.running.function
+        limit = self._limits.get(function or "")
+        if other is not None:
+            because = f"{waiter.id} waits itself, and cannot go on before this execution ends"
+            mend = f"call {function}() without waiting, or have it not wait"
+        elif limit == 1:
+            because = "its only place is held by an execution that cannot go on before this one ends"
+            mend = f"raise its concurrency, or call {function}() without waiting"
+        else:
+            because = f"its {limit} places are held by executions that cannot go on before this one ends"
+            mend = f"raise its concurrency, or call {function}() without waiting"
+        return WaitRefused(f"waiting for {function}() would never end: {because}", mend=mend)
+
+
+def _keeps_queue(spec: FunctionSpec) -> bool:
+    """Whether calls wait for a place of the function: elsewhere they start, or the next claim cancels them."""
+    return spec.options.concurrency is not None and spec.options.max_concurrency_action == "keep"

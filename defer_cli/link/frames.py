@@ -133,6 +133,12 @@ class Wait(Struct, array_like=True, tag="wait"):
     waiter_seq: int = 0
 
 
+class Unwait(Struct, array_like=True, tag="unwait"):
+    """To the runner: nobody listens any more to the ``Wait`` of this number; there is no answer."""
+
+    number: int
+
+
 class Ended(Struct, array_like=True, tag="ended"):
     """From the runner: an awaited execution has ended."""
 
@@ -168,10 +174,18 @@ class Failure(Struct, array_like=True, tag="failure"):
     mend: str | None = None
     state: str | None = None
 
+    @classmethod
+    def of(cls, number: int, error: BaseException) -> Failure:
+        """Return ``error`` as the answer to a request."""
+        if isinstance(error, DeferError):
+            state = getattr(error, "state", None)
+            return cls(number, type(error).__name__, error.problem, error.where, error.mend, state)
+        return cls(number, "DeferError", f"the runner failed: {type(error).__name__}: {error}")
+
 
 ToWorker: TypeAlias = Load | Start | Cancel | Enqueued | Ended | Answer | Failure
-FromWorker: TypeAlias = Hello | Ready | Outcomes | Logs | Enqueues | Wait | Ask
-ToRunner: TypeAlias = Hello | Enqueues | Wait | Ask
+FromWorker: TypeAlias = Hello | Ready | Outcomes | Logs | Enqueues | Wait | Unwait | Ask
+ToRunner: TypeAlias = Hello | Enqueues | Wait | Unwait | Ask
 FromRunner: TypeAlias = Hello | Enqueued | Ended | Answer | Failure
 
 _encoder = msgspec.msgpack.Encoder()

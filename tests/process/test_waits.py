@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from defer_cli.domain.states import State
-from tests.process.harness import Client, Project, Runner
+from tests.process.harness import Client, Project, Runner, until
 
 pytestmark = pytest.mark.process
 
@@ -102,7 +102,7 @@ def test_a_wait_for_a_function_whose_only_place_one_holds_oneself_is_refused(pro
     id = client.run("alone", 1)
     error = project.error(id)
 
-    assert error["type"].endswith("CallRefused")
+    assert error["type"].endswith("WaitRefused")
     assert "would never end" in error["message"]
     assert "raise its concurrency, or call alone() without waiting" in error["message"]
 
@@ -145,6 +145,51 @@ def test_a_child_that_failed_raises_what_it_failed_with(project: Project, client
 
 def test_giving_up_a_wait_does_not_cancel_the_child(project: Project, client: Client) -> None:
     assert project.result(client.run("hasty")) == "slow"
+
+
+def test_an_execution_whose_wait_was_cut_holds_its_slot_again(make_project: Callable[[], Project]) -> None:
+    project = make_project()
+    project.write(
+        child="""
+            @defer
+            async def child():
+                await until_noted("child-go")
+                return "done"
+        """,
+        parent="""
+            from .child import child
+            @defer
+            async def parent():
+                waiting = await_result(child)()
+                await until_noted("parent-go")
+                try:
+                    await asyncio.wait_for(waiting, 0.05)
+                except TimeoutError:
+                    note("cut")
+                    await until_noted("other-is-called")
+                    await asyncio.sleep(0.1)
+                    note("log", "the parent waits again")
+                return await waiting
+        """,
+        other="""
+            @defer
+            async def other():
+                note("log", "the other runs")
+        """,
+    )
+    with project.run("--workers", "1", "--slots", "2") as runner, runner.client() as client:
+        parent = client.call("parent")
+        until(lambda: project.in_state(State.STARTED) == 2, "the child runs")
+        project.note("parent-go")
+        project.until_noted("cut")
+        other = client.call("other")
+        project.note("other-is-called")
+        project.until_noted("log")
+        project.note("child-go")
+        ends = [client.wait(id) for id in (parent, other)]
+
+    assert (ends, project.result(parent)) == (["succeed", "succeed"], "done")
+    assert project.noted("log") == ["the parent waits again", "the other runs"]
 
 
 def test_the_slot_is_there_again_afterwards(project: Project, client: Client) -> None:

@@ -13,7 +13,17 @@ from defer_cli.domain.function import FunctionOptions, FunctionSpec
 from defer_cli.domain.settle import Move, Running
 from defer_cli.engine.dispatcher import Dispatcher
 from defer_cli.engine.events import Event
-from defer_cli.link.frames import Cancel, FrameError, OutcomeItem, Outcomes, Start, StartItem, encode_frame
+from defer_cli.link.frames import (
+    Cancel,
+    Ended,
+    Failure,
+    FrameError,
+    OutcomeItem,
+    Outcomes,
+    Start,
+    StartItem,
+    encode_frame,
+)
 from defer_cli.store.contract import Claim, Limit, Store
 from defer_cli.store.writer import Writer
 from defer_cli.workers.pool import Crew, Pool
@@ -75,6 +85,7 @@ class FakeWorker(WorkerProcess):
         self.is_ready = True
         self.has_joined = True
         self.sent: list[Struct] = []
+        self.was_started = asyncio.Event()
         self.was_cancelled = asyncio.Event()
         self.was_killed = asyncio.Event()
 
@@ -87,6 +98,8 @@ class FakeWorker(WorkerProcess):
         self.sent.append(message)
         if isinstance(message, Cancel):
             self.was_cancelled.set()
+        elif isinstance(message, Start):
+            self.was_started.set()
 
     def kill(self) -> None:
         self.was_killed.set()
@@ -102,6 +115,25 @@ class FakeWorker(WorkerProcess):
     @property
     def cancelled(self) -> list[int]:
         return [item.seq for frame in self.sent if isinstance(frame, Cancel) for item in frame.items]
+
+    @property
+    def ended(self) -> list[str]:
+        """The awaited executions whose end it was told."""
+        return [frame.id for frame in self.sent if isinstance(frame, Ended)]
+
+    @property
+    def refusals(self) -> list[Failure]:
+        return [frame for frame in self.sent if isinstance(frame, Failure)]
+
+
+class Outside:
+    """A caller at the socket: keeps what it is sent."""
+
+    def __init__(self) -> None:
+        self.sent: list[Struct] = []
+
+    def send(self, message: Struct) -> None:
+        self.sent.append(message)
 
 
 class FakePool:
@@ -159,8 +191,10 @@ class Stage:
         self.pool = FakePool(specs or [spec()])
         self.listener = FakeListener()
         self.now_us = NOW
+        self._waits = 0
         self.dispatcher = Dispatcher(slots=SLOTS, listener=self.listener, clock=lambda: self.now_us)
         self.dispatcher.attach(cast("Writer", self.writer), cast("Pool", self.pool))
+        self.dispatcher.set_functions(self.pool.specs)
         for _ in range(workers):
             self.join()
 
@@ -182,6 +216,18 @@ class Stage:
     def claim(self, *started: Running) -> None:
         self.writer.granted -= len(started)
         self.dispatcher.claimed(Claim(list(started), []))
+
+    def wait(self, seq: int, id: str, function: str = "compute") -> int:
+        """Have an attempt wait for an execution that has not ended; return the number of the wait."""
+        self._waits += 1
+        worker = next(worker for worker in self.workers if seq in worker.assigned)
+        waiter = self.dispatcher.waiting.add(worker, self._waits, id, seq=seq)
+        self.dispatcher.standstill.found(waiter, function)
+        return self._waits
+
+    def end(self, id: str) -> None:
+        """Say that an execution has succeeded."""
+        self.dispatcher.waiting.ended(id, "succeed", b"1", None)
 
     def report(self, worker: WorkerProcess, *items: OutcomeItem) -> None:
         self.dispatcher.take(worker, Outcomes(list(items)))

@@ -9,8 +9,8 @@ import pytest
 
 from defer_cli.domain.states import State
 from defer_cli.engine.events import Aborting
-from defer_cli.link.frames import Cancel
-from tests.unit.engine.harness import SLOTS, Stage, raised, returned, running, spec
+from defer_cli.link.frames import Cancel, Ended
+from tests.unit.engine.harness import SLOTS, Outside, Stage, raised, returned, running, spec
 
 SHORT = timedelta(milliseconds=10)
 
@@ -58,13 +58,13 @@ async def test_whatever_an_aborting_attempt_comes_to_it_is_aborted(outcome: obje
 async def test_who_waits_for_an_aborted_execution_is_told() -> None:
     stage = Stage(workers=1)
     stage.claim(running(1))
-    told: list[tuple[object, ...]] = []
-    stage.dispatcher.waiting.add("id1", lambda *ended: told.append(ended), seq=0)
+    caller = Outside()
+    stage.dispatcher.waiting.add(caller, 1, "id1", seq=0)
     abort(stage, 1)
     stage.report(stage.workers[0], raised())
     stage.commit()
 
-    assert told == [("aborted", None, None)]
+    assert caller.sent == [Ended(1, "id1", "aborted")]
     assert stage.dispatcher.failures == 0
 
 
@@ -282,7 +282,7 @@ async def test_a_stop_waits_for_the_end_of_an_aborting_attempt_that_waited() -> 
     stage = Stage(workers=1)
     worker = stage.workers[0]
     stage.claim(running(1))
-    stage.dispatcher.waiting.add("child", lambda *ended: None, seq=1)
+    stage.wait(1, "child")
     abort(stage, 1)
     drain = asyncio.create_task(stage.dispatcher.drain(timedelta(seconds=10), hurry=asyncio.Event()))
     await asyncio.sleep(0.01)
@@ -298,21 +298,19 @@ async def test_an_aborting_attempt_that_waits_gives_its_slot_back_once() -> None
     stage = Stage(workers=1)
     worker = stage.workers[0]
     stage.claim(running(1))
-    stage.dispatcher.waiting.add("child", lambda *ended: None, seq=1)
+    stage.wait(1, "child")
     abort(stage, 1)
     stage.report(worker, raised(1))
-    stage.dispatcher.waiting.ended("child", "succeed", None, None)
+    stage.end("child")
 
     assert (stage.writer.granted, worker.load) == (SLOTS, 0)
 
 
 async def test_the_place_of_an_aborting_attempt_that_waits_will_be_free() -> None:
-    stage = Stage(spec(concurrency=1), spec("free"), workers=1)
-    stage.claim(running(1), running(2, function="free"))
-    stage.dispatcher.waiting.add("child1", lambda *ended: None, seq=1)
-    stage.dispatcher.waiting.add("child2", lambda *ended: None, seq=2)
-    before = stage.dispatcher.would_never_end("child1", "compute", State.CREATED)
+    stage = Stage(spec("a", concurrency=1), spec("b", concurrency=1), workers=1)
+    stage.claim(running(1, function="a"), running(2, function="b"))
+    stage.wait(1, "child1", "b")
     abort(stage, 1)
+    stage.wait(2, "child2", "a")
 
-    assert before is not None
-    assert stage.dispatcher.would_never_end("child2", "compute", State.CREATED) is None
+    assert stage.workers[0].refusals == []

@@ -1,123 +1,192 @@
-"""Who waits is answered once, and an attempt that waits gives its slot back meanwhile."""
+"""Who waits is answered once; an attempt that waits for several things goes on after the last."""
 
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import cast
 
 import pytest
+from msgspec import Struct
 
+from defer_cli.domain.errors import WaitRefused
 from defer_cli.domain.execution import ExecutionError
 from defer_cli.domain.settle import Move
 from defer_cli.domain.states import State
-from defer_cli.engine.waiting import Reply, Waiting
+from defer_cli.engine.slots import Slots
+from defer_cli.engine.waiting import Waiting
+from defer_cli.link.frames import Ended, Failure
+from defer_cli.workers.process import Assigned, WorkerProcess
+from tests.unit.engine.harness import running, spec
 
 
-class Slots:
+class Caller:
+    """Keeps what it is sent."""
+
     def __init__(self) -> None:
-        self.given: list[int] = []
-        self.taken: list[int] = []
+        self.sent: list[Struct] = []
+        self.waiting = 0
+        self.is_retiring = False
+        self.load = 0
 
-    def give_back(self, seq: int) -> bool:
-        self.given.append(seq)
-        return True
+    def send(self, message: Struct) -> None:
+        self.sent.append(message)
+
+    @property
+    def answered(self) -> list[int]:
+        return [frame.number for frame in self.sent if isinstance(frame, Ended | Failure)]
+
+
+class Bench:
+    """Waits of callers outside, and of the attempts 7 and 8 in a worker."""
+
+    def __init__(self) -> None:
+        self.worker = Caller()
+        self.granted = 0
+        process = cast("WorkerProcess", self.worker)
+        self.attempts = {seq: Assigned(running(seq), spec(), process, span=1.0, deadline=1.0) for seq in (7, 8)}
+        self.waiting = Waiting(Slots(10, self.grant), self.attempts.get)
+
+    def grant(self, slots: int) -> None:
+        self.granted += slots
 
 
 @pytest.fixture
-def slots() -> Slots:
-    return Slots()
+def bench() -> Bench:
+    return Bench()
 
 
 @pytest.fixture
-def waiting(slots: Slots) -> Waiting:
-    return Waiting(slots.give_back, slots.taken.append)
-
-
-class Answers:
-    """Collects replies by name."""
-
-    def __init__(self) -> None:
-        self.got: list[tuple[Any, ...]] = []
-
-    def to(self, name: str) -> Reply:
-        return lambda *ended: self.got.append((name, *ended))
+def waiting(bench: Bench) -> Waiting:
+    return bench.waiting
 
 
 def test_everybody_who_waits_is_answered(waiting: Waiting) -> None:
-    answers = Answers()
-    waiting.add("x", answers.to("a"), seq=0)
-    waiting.add("x", answers.to("b"), seq=0)
+    one, other = Caller(), Caller()
+    waiting.add(one, 1, "x", seq=0)
+    waiting.add(other, 1, "x", seq=0)
     waiting.ended("x", "succeed", b"1", None)
 
-    assert answers.got == [("a", "succeed", b"1", None), ("b", "succeed", b"1", None)]
+    assert one.sent == other.sent == [Ended(1, "x", "succeed", b"1", None)]
     assert waiting.is_awaited("x") is False
 
 
 def test_an_answer_is_given_once(waiting: Waiting) -> None:
-    answers = Answers()
-    waiting.add("x", answers.to("a"), seq=0)
+    caller = Caller()
+    waiting.add(caller, 1, "x", seq=0)
     for _ in range(2):
         waiting.ended("x", "succeed", None, None)
 
-    assert len(answers.got) == 1
+    assert caller.answered == [1]
 
 
-def test_a_caller_outside_gives_no_slot_back(waiting: Waiting, slots: Slots) -> None:
-    waiting.add("x", Answers().to("a"), seq=0)
+def test_a_caller_outside_gives_no_slot_back(bench: Bench, waiting: Waiting) -> None:
+    waiting.add(Caller(), 1, "x", seq=0)
+
+    assert bench.granted == 0
+
+
+def test_a_caller_cannot_give_back_the_slot_of_an_attempt_elsewhere(bench: Bench, waiting: Waiting) -> None:
+    waiting.add(Caller(), 1, "x", seq=7)
+
+    assert (bench.granted, waiting.attempts) == (0, [])
+
+
+def test_an_attempt_gives_its_slot_back_until_the_last_wait_is_over(bench: Bench, waiting: Waiting) -> None:
+    for number, child in enumerate(("x", "y")):
+        waiting.add(bench.worker, number, child, seq=7)
+    both = bench.granted
     waiting.ended("x", "succeed", None, None)
-
-    assert (slots.given, slots.taken) == ([], [])
-
-
-def test_an_attempt_gives_its_slot_back_until_the_last_wait_is_over(waiting: Waiting, slots: Slots) -> None:
-    for child in ("x", "y"):
-        waiting.add(child, Answers().to(child), seq=7)
-    waiting.ended("x", "succeed", None, None)
-    before = list(slots.taken)
+    one = bench.granted
     waiting.ended("y", "succeed", None, None)
 
-    assert set(slots.given) == {7}
-    assert (before, slots.taken) == ([], [7])
+    assert (both, one, bench.granted) == (1, 1, 0)
+    assert bench.worker.answered == [0, 1]
+
+
+def test_an_attempt_that_waits_twice_for_one_execution_waits_until_both_are_over(
+    bench: Bench, waiting: Waiting
+) -> None:
+    for number in (1, 2):
+        waiting.add(bench.worker, number, "x", seq=7)
+    waiting.cut(bench.worker, 1)
+    one = bench.granted
+    waiting.ended("x", "succeed", None, None)
+
+    assert (one, bench.granted, bench.worker.answered) == (1, 0, [2])
 
 
 def test_a_failure_travels_as_json(waiting: Waiting) -> None:
-    answers = Answers()
-    waiting.add("x", answers.to("a"), seq=0)
+    caller = Caller()
+    waiting.add(caller, 1, "x", seq=0)
     error = ExecutionError(code="ER0003", type="ValueError", message="no")
     waiting.settled(Move("fail", 1, "x", 1, State.STARTED, State.FAILED, "f", 0, error=error))
-    ((_, state, result, sent),) = answers.got
+    (ended,) = caller.sent
 
-    assert (state, result) == ("failed", None)
-    assert json.loads(sent)["message"] == "no"
+    assert isinstance(ended, Ended)
+    assert (ended.state, ended.result) == ("failed", None)
+    assert json.loads(ended.error or b"")["message"] == "no"
 
 
-def test_an_attempt_that_has_ended_waits_for_nothing(waiting: Waiting, slots: Slots) -> None:
-    answers = Answers()
-    waiting.add("x", answers.to("mine"), seq=7)
-    waiting.add("x", answers.to("another's"), seq=8)
-    waiting.forget(7)
+def test_an_attempt_that_has_ended_waits_for_nothing(bench: Bench, waiting: Waiting) -> None:
+    for number, seq in ((1, 7), (2, 8)):
+        waiting.add(bench.worker, number, "x", seq=seq)
+    waiting.forget(bench.attempts[7])
     waiting.ended("x", "succeed", None, None)
 
-    assert [name for name, *_ in answers.got] == ["another's"]
-    assert slots.taken == [8]
+    assert bench.worker.answered == [2]
 
 
-def test_a_dropped_wait_takes_its_slot_again(waiting: Waiting, slots: Slots) -> None:
-    answers = Answers()
-    mine = answers.to("mine")
-    waiting.add("x", mine, seq=7)
-    waiting.drop({mine})
+def test_a_wait_that_is_cut_is_not_answered_and_leaves_the_others(waiting: Waiting) -> None:
+    mine, other = Caller(), Caller()
+    waiting.add(mine, 1, "x", seq=0)
+    waiting.add(other, 1, "x", seq=0)
+    waiting.cut(mine, 1)
+    waiting.ended("x", "succeed", None, None)
 
-    assert slots.taken == [7]
+    assert (mine.answered, other.answered) == ([], [1])
+
+
+def test_an_attempt_whose_wait_is_cut_takes_its_slot_again(bench: Bench, waiting: Waiting) -> None:
+    waiting.add(bench.worker, 1, "x", seq=7)
+    waiting.cut(bench.worker, 1)
+
+    assert bench.granted == 0
     assert waiting.is_awaited("x") is False
 
 
-def test_a_dropped_wait_leaves_the_others(waiting: Waiting) -> None:
-    answers = Answers()
-    mine = answers.to("mine")
-    waiting.add("x", mine, seq=0)
-    waiting.add("x", answers.to("another's"), seq=0)
-    waiting.drop({mine})
+def test_an_attempt_that_has_another_wait_takes_no_slot_when_one_is_cut(bench: Bench, waiting: Waiting) -> None:
+    for number, child in enumerate(("x", "y")):
+        waiting.add(bench.worker, number, child, seq=7)
+    waiting.cut(bench.worker, 0)
+
+    assert bench.granted == 1
+
+
+def test_a_cut_that_comes_after_the_answer_changes_nothing(bench: Bench, waiting: Waiting) -> None:
+    waiting.add(bench.worker, 1, "x", seq=7)
+    waiting.ended("x", "succeed", None, None)
+    waiting.cut(bench.worker, 1)
+
+    assert bench.granted == 0
+
+
+def test_the_waits_of_a_caller_that_has_gone_are_dropped(waiting: Waiting) -> None:
+    mine, other = Caller(), Caller()
+    for number, child in enumerate(("x", "y")):
+        waiting.add(mine, number, child, seq=0)
+    waiting.add(other, 1, "x", seq=0)
+    waiting.drop(mine)
     waiting.ended("x", "succeed", None, None)
 
-    assert [name for name, *_ in answers.got] == ["another's"]
+    assert (mine.answered, other.answered) == ([], [1])
+    assert waiting.is_awaited("y") is False
+
+
+def test_refused_waits_of_an_attempt_give_it_its_slot_once(bench: Bench, waiting: Waiting) -> None:
+    waiters = [waiting.add(bench.worker, number, child, seq=7) for number, child in enumerate(("x", "y"))]
+    waiting.refuse(waiters, lambda waiter: WaitRefused(f"no {waiter.id}", mend="go"))
+
+    assert bench.granted == 0
+    assert bench.worker.sent == [
+        Failure(number, "WaitRefused", f"no {id}", None, "go") for number, id in enumerate(("x", "y"))
+    ]

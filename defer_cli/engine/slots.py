@@ -1,0 +1,104 @@
+"""The slots of workers: an attempt that waits gives its own back, and has the next free one of its worker after."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from defer_cli.workers.process import Assigned, WorkerProcess
+
+Answer = Callable[[], None]
+
+
+class Slots:
+    """Lets no worker run more than ``size`` attempts that do not wait.
+
+    ``grant`` lets the claim take so many more executions, fewer when negative.
+    """
+
+    def __init__(self, size: int, grant: Callable[[int], None]) -> None:
+        self._size = size
+        self._grant = grant
+        self._resuming: dict[WorkerProcess, dict[Assigned, Answer]] = {}
+
+    def have_room(self, load: int) -> bool:
+        """Whether a worker that runs ``load`` attempts may run one more."""
+        return load < self._size
+
+    def joined(self) -> None:
+        """A worker takes work from now on."""
+        self._grant(self._size)
+
+    def retired(self, worker: WorkerProcess) -> None:
+        """A worker takes no more work: its free slots are gone, what it runs goes on."""
+        self._grant(worker.load - self._size)
+
+    def lost(self) -> None:
+        """A worker has died, and all that was in it has been released."""
+        self._grant(-self._size)
+
+    def released(self, assigned: Assigned) -> None:
+        """An attempt has ended and left its worker."""
+        worker = assigned.process
+        if assigned.is_waiting:
+            worker.waiting -= 1
+            if (answer := self._stop_resuming(assigned)) is not None:
+                answer()
+        else:
+            self._freed(worker)
+
+    def give_back(self, assigned: Assigned) -> None:
+        """An attempt begins to wait; answers that it was to get with its slot it gets without."""
+        if not assigned.is_waiting:
+            assigned.is_waiting = True
+            assigned.process.waiting += 1
+            self._freed(assigned.process)
+        elif (answer := self._stop_resuming(assigned)) is not None:
+            answer()
+
+    def resume(self, assigned: Assigned, answer: Answer) -> None:
+        """An attempt waits for nothing any more: answer as soon as its worker has a slot for it."""
+        if self.have_room(assigned.process.load):
+            self._take(assigned)
+            answer()
+        else:
+            self._resuming.setdefault(assigned.process, {})[assigned] = answer
+
+    def resume_now(self, assigned: Assigned) -> None:
+        """An attempt goes on by itself, its wait was cut: it has a slot, even if that is one too many."""
+        answer = self._stop_resuming(assigned)
+        self._take(assigned)
+        if answer is not None:
+            answer()
+
+    def _freed(self, worker: WorkerProcess) -> None:
+        """A slot is free: who waited in the worker was there before anything that could be claimed."""
+        left = 1
+        resuming = self._resuming.get(worker)
+        while resuming and self.have_room(worker.load):
+            assigned = next(iter(resuming))
+            answer = resuming.pop(assigned)
+            self._occupy(assigned)
+            left -= 1
+            answer()
+        if resuming is not None and not resuming:
+            del self._resuming[worker]
+        if left and not worker.is_retiring:
+            self._grant(left)
+
+    def _take(self, assigned: Assigned) -> None:
+        self._occupy(assigned)
+        if not assigned.process.is_retiring:
+            self._grant(-1)
+
+    def _occupy(self, assigned: Assigned) -> None:
+        assigned.is_waiting = False
+        assigned.process.waiting -= 1
+
+    def _stop_resuming(self, assigned: Assigned) -> Answer | None:
+        resuming = self._resuming.get(assigned.process)
+        if resuming is None:
+            return None
+        answer = resuming.pop(assigned, None)
+        if not resuming:
+            del self._resuming[assigned.process]
+        return answer
