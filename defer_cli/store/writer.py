@@ -125,6 +125,11 @@ class Writer:
         is_writing = self._moves or self._requests or self._busy or self._held
         return not is_writing and self._handed_over == self._delivered
 
+    @property
+    def has_logs(self) -> bool:
+        """Whether log chunks wait to be written."""
+        return bool(self._chunks)
+
     def set_functions(self, functions: Mapping[str, Limit]) -> None:
         """Claim executions of these functions only, under these limits."""
         self._functions = functions

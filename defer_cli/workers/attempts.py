@@ -51,12 +51,14 @@ class Attempts:
         names: dict[int, str],
         *,
         project: str,
+        describe: Callable[..., FrameError] = describe,
     ) -> None:
         self._loop = loop
         self._pipe = pipe
         self._functions = functions
         self._names = names
         self._project = project
+        self._describe = describe
         self._running: dict[int, tuple[_Attempt, asyncio.Task[None]]] = {}
         self._by_scope: dict[AttemptScope, _Attempt] = {}
         self._outcomes: list[OutcomeItem] = []
@@ -98,14 +100,14 @@ class Attempts:
         try:
             coroutine = self._call(item)
         except BaseException as raised:
-            error = describe(raised, project=self._project, is_retryable=not isinstance(raised, ArgumentError))
+            error = self._describe(raised, project=self._project, is_retryable=not isinstance(raised, ArgumentError))
         else:
             self._by_scope[scope] = attempt
             try:
                 value = await coroutine
                 result = self._encode(value, scope)
             except BaseException as raised:  # SystemExit in one task would end the loop, and its neighbours
-                error = describe(raised, project=self._project, is_retryable=not isinstance(raised, _BadResult))
+                error = self._describe(raised, project=self._project, is_retryable=not isinstance(raised, _BadResult))
             error = await self._settle_calls(scope, error)
             del self._by_scope[scope]
             if attempt.tasks:
@@ -145,9 +147,9 @@ class Attempts:
                 await scope.settled()
                 return error
             except asyncio.CancelledError as raised:
-                return error or describe(raised, project=self._project)
+                return error or self._describe(raised, project=self._project)
             except BaseException as raised:
-                return error or describe(raised, project=self._project)
+                return error or self._describe(raised, project=self._project)
 
     def _end_leftovers(self, attempt: _Attempt) -> None:
         for task in list(attempt.tasks or ()):
@@ -175,7 +177,7 @@ class Attempts:
             return
         raised = asyncio.CancelledError() if task.cancelled() else task.exception()
         assert raised is not None
-        self._report(attempt, None, describe(raised, project=self._project))
+        self._report(attempt, None, self._describe(raised, project=self._project))
 
     def _report(self, attempt: _Attempt, result: bytes | None, error: FrameError | None) -> None:
         item = attempt.item
