@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -29,6 +27,8 @@ class Reports:
     def __init__(self, reader: Callable[[], Reader]) -> None:
         self._open = reader
         self._reader: Reader | None = None
+        from concurrent.futures import ThreadPoolExecutor  # commands put questions without it, and start sooner
+
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="defer-reports")
 
     async def ask(self, name: str, parameters: Mapping[str, Any]) -> Any:
@@ -40,8 +40,9 @@ class Reports:
 
     async def read(self, question: Callable[[Reader], T]) -> T:
         """Return what ``question`` reads."""
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._thread, self._read, question)
+        from asyncio import get_running_loop
+
+        return await get_running_loop().run_in_executor(self._thread, self._read, question)
 
     def _read(self, question: Callable[[Reader], T]) -> T:
         if self._reader is None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from defer_cli.cli import completing
 from defer_cli.cli.failures import UsageError
 from defer_cli.domain.duration import parse_duration
 from defer_cli.domain.errors import SettingError
@@ -91,16 +92,25 @@ _Text = str | None
 _OPTIONS: Mapping[str, Any] = {
     "state": Annotated[
         _Words,
-        typer.Option("--state", metavar="STATE", help=f"In this state; may be repeated: {', '.join(STATES)}."),
+        typer.Option(
+            "--state",
+            metavar="STATE",
+            autocompletion=completing.states,
+            help=f"In this state; may be repeated: {', '.join(STATES)}.",
+        ),
     ],
     "function": Annotated[
-        _Words, typer.Option("--function", metavar="NAME", help="Of this function; may be repeated.")
+        _Words,
+        typer.Option(
+            "--function", metavar="NAME", autocompletion=completing.functions, help="Of this function; may be repeated."
+        ),
     ],
     "error_code": Annotated[
         _Words,
         typer.Option(
             "--error-code",
             metavar="CODE",
+            autocompletion=completing.error_codes,
             help="Failed with this code: ER0000 internal, ER0001 too long, ER0002 out of memory, ER0003 raised.",
         ),
     ],
@@ -116,9 +126,14 @@ _OPTIONS: Mapping[str, Any] = {
         _Text, typer.Option("--until", metavar="TIME", help="Scheduled until then; a bare date is the whole day.")
     ],
     "came_from": Annotated[
-        _Words, typer.Option("--came-from", metavar="KIND", help=f"Made by: {', '.join(CAME_FROM)}.")
+        _Words,
+        typer.Option(
+            "--came-from", metavar="KIND", autocompletion=completing.origins, help=f"Made by: {', '.join(CAME_FROM)}."
+        ),
     ],
-    "parent": Annotated[_Text, typer.Option("--parent", metavar="ID", help="Called by this execution.")],
+    "parent": Annotated[
+        _Text, typer.Option("--parent", metavar="ID", autocompletion=completing.ids, help="Called by this execution.")
+    ],
     "executed_by": Annotated[
         _Text, typer.Option("--executed-by", metavar="RUNNER", help="Started last by this runner.")
     ],

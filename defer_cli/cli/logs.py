@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
+from defer_cli.cli import completing
 from defer_cli.cli.failures import OK, UsageError
 from defer_cli.cli.options import Data, Json, Project
 from defer_cli.cli.output import say, show_json, styled, visible
@@ -28,7 +29,10 @@ _LATE_SECONDS = 1.0  # an outcome is written before the last lines of its log
 _LABELS = {"stdout": "out", "stderr": "err", "logging": "log", "defer": "···"}
 _STYLES = {"stderr": "yellow", "defer": "dim"}
 
-Id = Annotated[str, typer.Argument(metavar="ID", help="The execution; ID.N is its N-th attempt alone.")]
+Id = Annotated[
+    str,
+    typer.Argument(metavar="ID", autocompletion=completing.ids, help="The execution; ID.N is its N-th attempt alone."),
+]
 Follow = Annotated[
     bool, typer.Option("--follow", "-f", help="Go on until the execution has ended, over retries and restarts.")
 ]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from defer_cli.cli import completing
 from defer_cli.cli.failures import OK, NotFound
 from defer_cli.cli.options import Data, Json, Project
 from defer_cli.cli.output import say, show_json
@@ -19,7 +20,10 @@ from defer_cli.domain.secrets import masked, masked_under
 if TYPE_CHECKING:
     from defer_cli.cli.place import DataPlace
 
-Id = Annotated[str, typer.Argument(metavar="ID", help="The execution, or one attempt of it as ID.N.")]
+Id = Annotated[
+    str,
+    typer.Argument(metavar="ID", autocompletion=completing.ids, help="The execution, or one attempt of it as ID.N."),
+]
 _ATTEMPTS_A_PAGE = 10  # each may hold an error of 128 KiB, and an answer is one frame
 
 
