@@ -51,6 +51,14 @@ class _Wrapper:
         self.__module__ = getattr(fn, "__module__", None) or "__main__"
         self.__doc__ = getattr(fn, "__doc__", None)
 
+    @property
+    def __globals__(self) -> Mapping[str, Any]:
+        """The names its annotations speak of: FastAPI evaluates them when the function is a dependency."""
+        from inspect import unwrap
+
+        names: Mapping[str, Any] = getattr(unwrap(self.definition.fn), "__globals__", {})
+        return names
+
     def __copy__(self) -> Self:
         return self
 

@@ -57,6 +57,7 @@ def test_a_wrapper_looks_like_its_function() -> None:
     assert (wrapped.__name__, wrapped.__qualname__, wrapped.__module__) == ("compute", "compute", __name__)
     assert wrapped.__doc__ == "Compute it."
     assert str(inspect.signature(wrapped)) == "(user_id: 'int', *, text: 'str' = '') -> 'str'"
+    assert wrapped.__globals__ is globals()  # where frameworks evaluate those annotations
 
 
 def test_a_wrapper_cannot_be_unwrapped_by_frameworks() -> None:
