@@ -135,9 +135,10 @@ class Delivery(Arrival):
         call, stored = self.call, self.outcome
         if type(stored) is int:  # most calls: stored as asked
             state, attempt = State.CREATED, 0
-            created_at = updated_at = to_moment(stored)
+            updated_at = to_moment(stored)
+            created_at = to_moment(min(call.called_us, stored))
             later_us = call.scheduled_us
-            scheduled_at = created_at if later_us is None or later_us <= stored else to_moment(later_us)
+            scheduled_at = updated_at if later_us is None or later_us <= stored else to_moment(later_us)
         elif isinstance(stored, Stored):
             state, attempt = State(stored.state), stored.attempt
             created_at = to_moment(stored.created_us)
