@@ -14,7 +14,7 @@ import typer
 from defer_cli.cli.failures import OK, UsageError
 from defer_cli.cli.filters import Chosen, filtered
 from defer_cli.cli.options import Data, Json, Project
-from defer_cli.cli.output import cut, moment_words, say, short_distance, show_json
+from defer_cli.cli.output import cut, moment_words, say, short_distance, show_json, visible
 from defer_cli.cli.tables import show_table
 from defer_cli.cli.wording import (
     STATE_STYLES,
@@ -141,7 +141,7 @@ def _nothing(place: DataPlace, chosen: Chosen, *, is_first: bool) -> str:
         return "no more executions"
     if not chosen.is_everything:
         return "no execution passes these filters"
-    return f"no executions yet in {place.data.path}; call a function, or `defer trigger NAME`"
+    return f"no executions yet in {visible(place.data.path)}; call a function, or `defer trigger NAME`"
 
 
 def _words_of(chosen: Chosen, limit: int, project: str | None, data: str | None, *, is_json: bool) -> list[str]:
@@ -160,9 +160,9 @@ def _tell_of_more(walk: _Walk, words: list[str]) -> None:
     if walk.has_stopped_early:
         say("the search took long and stopped here; the next page goes on with it")
     if info["has_prev_page"] and info["start_cursor"]:
-        say(f"newer: {shlex.join([*words, '--before', info['start_cursor']])}")
+        say(f"newer: {visible(shlex.join([*words, '--before', info['start_cursor']]))}")
     if info["has_next_page"] and info["end_cursor"]:
-        say(f"older: {shlex.join([*words, '--after', info['end_cursor']])}")
+        say(f"older: {visible(shlex.join([*words, '--after', info['end_cursor']]))}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -155,9 +155,9 @@ def choose(
 ) -> Chosen:
     """Return what filter options ask for; raise ``UsageError`` with the nearest right word."""
     now = now or datetime.now(UTC)
-    states = [_known(word.lower(), STATES, "--state", "state") for word in _words(state)]
-    codes = [_known(word.upper(), ERROR_CODES, "--error-code", "error code") for word in _words(error_code)]
-    kinds = [_known(word.lower(), CAME_FROM, "--came-from", "origin") for word in _words(came_from)]
+    states = tuple(_known(word.lower(), STATES, "--state", "state") for word in _words(state))
+    codes = tuple(_known(word.upper(), ERROR_CODES, "--error-code", "error code") for word in _words(error_code))
+    kinds = tuple(_known(word.lower(), CAME_FROM, "--came-from", "origin") for word in _words(came_from))
     span = Interval(
         from_=None if since is None else moment_of(since, "--since", now=now),
         to=None if until is None else moment_of(until, "--until", now=now, is_end=True),
@@ -208,9 +208,9 @@ def moment_of(text: str, flag: str, *, now: datetime, is_end: bool = False) -> d
         raise UsageError(f"{text!r} is no time", where=flag, mend=_TIMES_MEND) from None
 
 
-def _words(given: Iterable[str] | None) -> list[str]:
+def _words(given: Iterable[str] | None) -> tuple[str, ...]:
     """Return the words of an option that may be repeated, or hold several with commas between them."""
-    return list(dict.fromkeys(word.strip() for text in given or () for word in text.split(",") if word.strip()))
+    return tuple(dict.fromkeys(word.strip() for text in given or () for word in text.split(",") if word.strip()))
 
 
 def _known(word: str, words: Sequence[str], flag: str, noun: str) -> str:

@@ -122,8 +122,8 @@ def short_distance(moment: datetime, *, now: datetime) -> str:
     seconds = round(abs(span).total_seconds())
     if not seconds:
         return "now"
-    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "m")):
-        if seconds >= 2 * size:
+    for size, smaller, unit in ((86_400, 3_600, "d"), (3_600, 60, "h"), (60, 1, "m")):
+        if seconds >= 2 * size - smaller / 2:  # what would round to two of it
             return _aimed(f"{round(seconds / size)}{unit}", span)
     return _aimed(f"{seconds} s", span)
 

@@ -25,6 +25,7 @@ from defer_cli.domain.duration import in_words
 
 _MOST_LINES = 20
 _INDENT = "  "
+_QUOTE = "| "  # so that lines of a function's text cannot pass for ours
 _WHOLE_TRACEBACK = "\nThe whole traceback:\n"
 _WIDEST = 1_000
 _LEAST_OF_ERROR = 30
@@ -191,21 +192,24 @@ def _show_error(found: Mapping[str, Any]) -> None:
         return
     print(f"\n{styled(title, 'bold', sys.stdout)}")
     message = f"{error['code']} {error['type']}: {error['message']}"
-    _show_lines(message.split("\n"), _MOST_LINES, found["id"], style="red")
+    _show_lines(message.split("\n"), _MOST_LINES, found["id"], mark=_QUOTE, style="red")
     if error.get("location"):
         print(f"  at {visible(error['location'])}")
     if error.get("traceback"):
         print()
         own, _, whole = error["traceback"].rstrip("\n").partition(_WHOLE_TRACEBACK)
-        _show_lines(own.rstrip("\n").split("\n"), _MOST_LINES, found["id"], more=whole.count("\n") + 1 if whole else 0)
+        more = whole.count("\n") + 1 if whole else 0
+        _show_lines(own.rstrip("\n").split("\n"), _MOST_LINES, found["id"], mark=_QUOTE, more=more)
 
 
-def _show_lines(lines: Sequence[str], most: int, id: str, *, more: int = 0, style: str | None = None) -> None:
+def _show_lines(
+    lines: Sequence[str], most: int, id: str, *, mark: str = "", more: int = 0, style: str | None = None
+) -> None:
     """Print lines, and how many there are beyond ``most`` and of what is not shown at all (``more``)."""
-    room = _room()
+    room = _room() - len(mark)
     for line in lines[:most]:
         text = fitted(visible(line[: 4 * room]), room)
-        print("  " + (styled(text, style, sys.stdout) if style else text))
+        print(f"  {mark}{styled(text, style, sys.stdout) if style else text}".rstrip())
     more += max(len(lines) - most, 0)
     if more:
         rest = f"… {counted(more, 'more line')}: `defer show {visible(id)} --json`"

@@ -12,7 +12,7 @@ import typer
 from defer_cli.cli import completing
 from defer_cli.cli.failures import OK, NotFound
 from defer_cli.cli.options import Data, Json, Project
-from defer_cli.cli.output import say, show_json
+from defer_cli.cli.output import say, show_json, visible
 from defer_cli.domain.errors import ExecutionNotFound
 from defer_cli.domain.ids import LENGTH, is_id
 from defer_cli.domain.secrets import masked, masked_under
@@ -43,7 +43,7 @@ def show(*, id: Id, project: Project = None, data: Data = None, as_json: Json = 
 
         show_portrait(found)
         if found["children"]:
-            say(f"children: defer executions --parent {found['id']}")
+            say(f"children: defer executions --parent {visible(found['id'])}")
     return OK
 
 

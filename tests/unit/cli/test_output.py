@@ -9,7 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from defer_cli.cli.output import cut, distance_words, has_colour, moment_words, visible
+from defer_cli.cli.output import (
+    cut,
+    distance_words,
+    exact_words,
+    fitted,
+    has_colour,
+    moment_words,
+    short_distance,
+    visible,
+)
 from defer_cli.cli.tables import show_rows
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -138,3 +147,28 @@ def test_a_distance_is_told_from_now(span: timedelta, words: str) -> None:
 
 def test_a_moment_is_told_in_utc() -> None:
     assert moment_words(NOON) == "2026-11-23 12:00 UTC"
+
+
+def test_an_exact_moment_has_its_seconds() -> None:
+    assert exact_words(NOON) == "2026-11-23 12:00:00 UTC"
+
+
+@pytest.mark.parametrize(
+    ("span", "words"),
+    [
+        (timedelta(seconds=0.4), "now"),
+        (timedelta(seconds=-0.6), "1 s ago"),
+        (timedelta(seconds=119), "in 119 s"),
+        (timedelta(seconds=-120), "2m ago"),
+        (timedelta(minutes=119, seconds=40), "in 2h"),
+        (timedelta(hours=-47), "47h ago"),
+        (timedelta(days=-383, hours=5), "383d ago"),
+    ],
+)
+def test_a_short_distance_has_one_unit(span: timedelta, words: str) -> None:
+    assert short_distance(NOON + span, now=NOON) == words
+
+
+@pytest.mark.parametrize(("text", "shown"), [("abcdef", "abcd…"), ("abcde", "abcde"), ("日本語", "日本…"), ("", "")])
+def test_text_is_cut_to_columns(text: str, shown: str) -> None:
+    assert fitted(text, 5) == shown
