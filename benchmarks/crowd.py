@@ -30,6 +30,7 @@ class Crowd:
     """Fills a store under a clock of its own; the same seed gives the same store."""
 
     def __init__(self, path: Path, count: int, *, seed: int = 1) -> None:
+        self.path = path
         self.count = count
         self.now_us = BEGAN_US
         self.store: SqliteStore = open_store(path, clock=lambda: self.now_us)

@@ -161,5 +161,12 @@ median = statistics.median
 
 
 def newest(reader: Reader, *, limit: int, **filters: Any) -> list[Execution]:
-    """Return executions, newest first."""
-    return [execution for _, execution in reader.find(Filters(**filters), limit=limit).items]
+    """Return executions, newest first, however many searches that takes."""
+    items: list[tuple[int, Execution]] = []
+    after: int | None = None
+    while True:
+        found = reader.find(Filters(**filters), limit=limit - len(items), after=after)
+        items += found.items
+        after = found.stopped_at
+        if after is None or len(items) == limit:
+            return [execution for _, execution in items]

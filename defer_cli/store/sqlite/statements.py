@@ -274,6 +274,11 @@ COUNT_DUE = "SELECT count(*) FROM executions WHERE state = 'created' AND functio
 COUNT_WAITING_RETRIES = """
 SELECT count(*) FROM executions WHERE state = 'created' AND function = ? AND charged > 0
 """
+COUNT_COMING_RETRIES = """
+SELECT coalesce(sum(charged > 0), 0) FROM (
+    SELECT charged FROM executions WHERE state = 'created' AND function = ? AND scheduled_us > ?
+    ORDER BY scheduled_us LIMIT ?)
+"""
 OLDEST_DUE_US = (
     "SELECT min(scheduled_us) FROM executions WHERE state = 'created' AND function = ? AND scheduled_us <= ?"
 )
