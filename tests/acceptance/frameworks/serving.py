@@ -39,12 +39,13 @@ class Reply:
 class Site:
     """The project, and what is on its disk."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, source: Path = PROJECT) -> None:
         self.root = root
         self.data = DataFolder(str(root / ".defer"))
         self._running = ExitStack()
         self._runner: Living | None = None
-        shutil.copytree(PROJECT, root, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
+        left_out = shutil.ignore_patterns("__pycache__", ".defer", "outbox", "data")
+        shutil.copytree(source, root, dirs_exist_ok=True, ignore=left_out)
 
     # The runner.
 
@@ -172,9 +173,9 @@ class Server:
         with closing(HTTPConnection("127.0.0.1", self._port, timeout=DEADLINE_SECONDS)) as connection:
             connection.request(method, path, body, {"Content-Type": "application/json"})
             response = connection.getresponse()
-            body = response.read()
+            content = response.read()
         is_json = response.headers.get_content_type() == "application/json"
-        return Reply(response.status, json.loads(body) if is_json else None)
+        return Reply(response.status, json.loads(content) if is_json else None)
 
 
 def free_port() -> int:
