@@ -16,6 +16,7 @@ from defer_cli.link.frames import LARGEST_FRAME
 from defer_cli.store.contract import Reader
 
 T = TypeVar("T")
+_RETRIES_LOOKED_AT = 10_000
 _MOST_LOG_BYTES = 1024 * 1024
 _LARGEST_ANSWER = LARGEST_FRAME - 256 * 1024
 _PLAIN_EXECUTION_BYTES = 2_000
@@ -174,7 +175,7 @@ def health(reader: Reader, now_us: int) -> dict[str, Any]:
         "counts": counts(reader),
         "due": reader.count_due(now_us=now_us),
         "oldest_due_us": reader.oldest_due_us(now_us=now_us),
-        "waiting_retries": reader.count_waiting_retries(),
+        "coming_retries": reader.count_coming_retries(now_us=now_us, limit=_RETRIES_LOOKED_AT),
     }
 
 

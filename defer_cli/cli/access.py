@@ -242,7 +242,7 @@ def _import_inbox(data: DataFolder) -> None:
 def _opened_store(data: DataFolder) -> Iterator[Store]:
     from defer_cli.store.sqlite.store import open_store
 
-    store = open_store(Path(data.database))
+    store = open_store(Path(data.database), is_brief=True)
     try:
         yield store
     finally:

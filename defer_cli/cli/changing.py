@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
@@ -58,7 +59,7 @@ def change_executions(
             _make_sure(wish, len(ids), chosen, is_sure=is_sure)
         else:
             say(f"nothing to {wish.change}" if chosen.is_everything else "no execution passes these filters")
-    told = _Told(wish, as_json=as_json)
+    told = _Told(wish, is_all=is_all, as_json=as_json)
     code = _change(wish, list(dict.fromkeys(ids)), place, told)
     if as_json:
         show_json({"changed": told.changed, "refused": told.refused})
@@ -133,9 +134,8 @@ def _change(wish: Wish, ids: list[str], place: DataPlace, told: _Told) -> int:
     if told.seen < len(ids):
         say(f"interrupted: {told.count:,} of {len(ids):,} {wish.done}, the others are as they were")
         return INTERRUPTED
-    if len(ids) > 1:
-        refused = f", {told.seen - told.count:,} refused" if told.seen > told.count else ""
-        say(f"{counted(told.count, 'execution')} {wish.done}{refused}")
+    if len(ids) > 1 or told.went_on:
+        say(f"{counted(told.count, 'execution')} {wish.done}{told.others_words()}")
     return told.code
 
 
@@ -158,9 +158,11 @@ def _batches(ids: list[str]) -> Iterator[list[str]]:
 class _Told:
     """What came of the changes: told as it comes, or kept for one document."""
 
-    def __init__(self, wish: Wish, *, as_json: bool) -> None:
+    def __init__(self, wish: Wish, *, is_all: bool, as_json: bool) -> None:
         self._wish = wish
+        self._is_all = is_all
         self._as_json = as_json
+        self.went_on: Counter[str] = Counter()
         self.changed: list[Mapping[str, Any]] = []
         self.refused: list[Mapping[str, Any]] = []
         self.seen = 0
@@ -187,11 +189,21 @@ class _Told:
 
     def _refuse(self, outcome: Mapping[str, Any]) -> None:
         refusal = Refusal(**outcome["refusal"])
+        if self._as_json:
+            self.refused.append({"id": outcome["id"], **outcome["refusal"]})
+        if self._is_all and (refusal.state is not None or refusal.kind == ExecutionNotFound.__name__):
+            self.went_on[refusal.state or "pruned"] += 1  # it was not named: it does not pass the filters any more
+            return
         if refusal.kind == ExecutionNotFound.__name__:
             self.code = NOT_FOUND
         elif self.code == OK:
             self.code = FAILED
-        if self._as_json:
-            self.refused.append({"id": outcome["id"], **outcome["refusal"]})
-        else:
+        if not self._as_json:
             show_error(refusal.error())
+
+    def others_words(self) -> str:
+        """Return what became of those that were not changed."""
+        if self.went_on:
+            states = ", ".join(f"{count:,} {state}" for state, count in self.went_on.most_common())
+            return f"; {self.went_on.total():,} went on before their turn came: {states}"
+        return f", {self.seen - self.count:,} refused" if self.seen > self.count else ""

@@ -295,6 +295,12 @@ class Reader(Protocol):
     def count_waiting_retries(self) -> int:
         """Return how many executions wait for a retry."""
 
+    def count_coming_retries(self, *, now_us: int, limit: int) -> int:
+        """Return how many of the ``limit`` executions of each function that are due next wait for a retry.
+
+        Retries come within minutes, so these are all of them where not more than that is due before.
+        """
+
     def oldest_due_us(self, *, now_us: int) -> int | None:
         """Return since when the execution that is due longest waits; None: nothing is due."""
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from defer_cli.link.project import DataFolder
 
 _PATIENCE_SECONDS = 3.0
-_LOOK_SECONDS = 0.4
+_LOOK_SECONDS = 0.2
 _FIRST_YEAR = 2025
 _SKEW = timedelta(seconds=5)
 _LONG_DUE = timedelta(hours=1)
@@ -137,7 +137,7 @@ class StoreChecks:
         if self._health is None:
             return
         counts: Mapping[str, Mapping[str, int]] = self._health["counts"]
-        due, oldest_us, retries = (self._health[name] for name in ("due", "oldest_due_us", "waiting_retries"))
+        due, oldest_us, retries = (self._health[name] for name in ("due", "oldest_due_us", "coming_retries"))
         waiting = sum(states.get("created", 0) for states in counts.values())
         words = f"{waiting:,} waiting, {due:,} of them due" if waiting else "nothing waits"
         if due:

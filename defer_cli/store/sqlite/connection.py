@@ -44,11 +44,12 @@ def open_writing(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def keep_log(connection: sqlite3.Connection, path: Path) -> None:
+def keep_log(connection: sqlite3.Connection, path: Path, *, is_brief: bool = False) -> None:
     """Write ahead, wait for the disk at each commit, and make the log as long as it will need to be.
 
     A commit that overwrites is far cheaper than one that makes the file longer. SQLite reads the log up to
-    the first frame whose checksum is wrong, so the zeros mean nothing to it.
+    the first frame whose checksum is wrong, so the zeros mean nothing to it. For a commit or two (``is_brief``)
+    they would cost more than they save.
     """
     connection.execute("PRAGMA journal_mode = WAL").fetchall()
     connection.execute("PRAGMA synchronous = FULL")
@@ -56,6 +57,8 @@ def keep_log(connection: sqlite3.Connection, path: Path) -> None:
     connection.execute("PRAGMA temp_store = MEMORY")
     connection.execute("PRAGMA cache_size = -32768")
     connection.execute("SELECT count(*) FROM sqlite_schema").fetchall()  # makes the log, when there is none
+    if is_brief:
+        return
     with path.with_name(path.name + "-wal").open("ab") as log:
         missing = _WAL_BYTES - log.tell()
         if missing > 0:

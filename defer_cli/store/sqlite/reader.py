@@ -132,6 +132,13 @@ class SqliteReader:
             self._read(statements.COUNT_WAITING_RETRIES, function)[0][0] for function in self._waiting_functions()
         )
 
+    def count_coming_retries(self, *, now_us: int, limit: int) -> int:
+        """Return how many of the ``limit`` executions of each function that are due next wait for a retry."""
+        return sum(
+            self._read(statements.COUNT_COMING_RETRIES, function, now_us, limit)[0][0]
+            for function in self._waiting_functions()
+        )
+
     def oldest_due_us(self, *, now_us: int) -> int | None:
         """Return since when the execution that is due longest waits."""
         heads = [self._read(statements.OLDEST_DUE_US, function, now_us)[0][0] for function in self._waiting_functions()]

@@ -22,11 +22,17 @@ from defer_cli.store.sqlite.statements import as_list
 
 
 def open_store(
-    path: Path, *, clock: Callable[[], int] | None = None, check: bool = False, is_lasting: bool = True
+    path: Path,
+    *,
+    clock: Callable[[], int] | None = None,
+    check: bool = False,
+    is_lasting: bool = True,
+    is_brief: bool = False,
 ) -> SqliteStore:
     """Open the database as its owner, making or migrating it; ``check`` looks for damage first.
 
     ``is_lasting``: a commit waits for the disk; one that is not is for the time of a test.
+    ``is_brief``: it is for a command's moment, which writes little.
     Raises ``StoreError`` for what cannot be kept safe: a network file system, a file of another program,
     a newer schema, damage.
     """
@@ -39,7 +45,7 @@ def open_store(
                 connection.execute("PRAGMA synchronous = OFF")
             migrate(connection, path)
             if is_lasting:
-                keep_log(connection, path)
+                keep_log(connection, path, is_brief=is_brief)
             else:
                 connection.execute("PRAGMA journal_mode = WAL").fetchall()
             return SqliteStore(Session(connection, clock or _wall_clock), path)
