@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from defer_cli.cli.failures import INVALID, OK, NotFound, UsageError, show_problems
+from defer_cli.cli.check import count_problems
+from defer_cli.cli.failures import INVALID, OK, NotFound, UsageError, show_problems, show_warning
+from defer_cli.cli.moments import span_of, when_of
 from defer_cli.cli.options import Data, Directory, Project
 from defer_cli.cli.output import say
 from defer_cli.domain.errors import ArgumentError, CallRefused, SettingError
+from defer_cli.domain.execution import to_microseconds
 
 if TYPE_CHECKING:
+    from defer_cli.cli.place import Place
+    from defer_cli.discovery.discover import Discovery
     from defer_cli.domain.call_options import CallOptions
     from defer_cli.domain.enqueue import Enqueue
     from defer_cli.domain.function import FunctionSpec
+    from defer_cli.link.project import DataFolder
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The function or cron.")]
 Args = Annotated[
@@ -27,7 +33,12 @@ Args = Annotated[
         metavar="[ARG]...", help="Its arguments as JSON; a bare word is text. Put -- before a negative number."
     ),
 ]
-Delay = Annotated[str | None, typer.Option("--delay", metavar="SPAN", help="Start no sooner: 30s, 5min, 1h30m.")]
+Delay = Annotated[
+    str | None, typer.Option("--delay", metavar="TIME", help="Start no sooner: 30s, 1h30m, or a moment, UTC if unsaid.")
+]
+DiscardAfter = Annotated[
+    str | None, typer.Option("--discard-after", metavar="TIME", help="Start no later: a span from now, or a moment.")
+]
 Key = Annotated[str | None, typer.Option("--key", metavar="KEY", help="Calls with one key are one execution.")]
 Metadata = Annotated[
     list[str] | None, typer.Option("--metadata", metavar="K=V", help="Text to search by; may be repeated.")
@@ -46,13 +57,14 @@ def trigger(
     directory: Directory = None,
     data: Data = None,
     delay: Delay = None,
+    discard_after: DiscardAfter = None,
     key: Key = None,
     metadata: Metadata = None,
     wait: WaitFlag = False,
     timeout: Timeout = None,
 ) -> int:
     """Enqueue one execution of a function or cron and print its id."""
-    options = _call_options(delay, key, metadata or [])
+    options = _call_options(delay, discard_after, key, metadata or [])
     limit = _timeout(timeout, is_waiting=wait)
     values = [_value(word) for word in args or []]
 
@@ -60,12 +72,9 @@ def trigger(
     from defer_cli.discovery.discover import discover
 
     place = find_place(project, directory, data)
-    found = discover(place.project, place.folder)
-    functions = {spec.name: spec for spec in found.functions}
-    if name not in functions and found.has_breach:
-        show_problems(found.problems)
+    spec = _find(name, place, discover(place.project, place.folder))
+    if spec is None:
         return INVALID
-    spec = find_function(name, functions)
     call = _call(spec, values, options)
 
     from defer_cli.cli import access
@@ -85,6 +94,45 @@ def trigger(
     return OK
 
 
+def _find(name: str, place: Place, found: Discovery) -> FunctionSpec | None:
+    """Return the function called ``name``; None when its file is broken, which is shown, and no runner has it.
+
+    Other files may be broken as they like. Of a broken file a living runner may run the last good version.
+    """
+    functions = {spec.name: spec for spec in found.functions}
+    if name in functions or not found.has_breach:
+        return find_function(name, functions)
+    own = [one for one in found.problems if name in (one.function, PurePath(one.file).stem)]
+    running = _of_the_runner(name, place.data)
+    if running is not None:
+        show_warning(
+            f"{name} is broken now; the runner has its last good version",
+            where=own[0].where if own else None,
+            mend="see `defer check`",
+        )
+        return running
+    if own:
+        show_problems(own)
+        return None
+    show_warning(f"{count_problems(found.problems)} in other files", mend="see `defer check`")
+    return find_function(name, functions)
+
+
+def _of_the_runner(name: str, data: DataFolder) -> FunctionSpec | None:
+    """Return the function as a living runner has it, None when there is none."""
+    import msgspec
+
+    from defer_cli.cli import access
+    from defer_cli.domain.function import FunctionSpec
+
+    line = access.reach(data)
+    if line is None:
+        return None
+    with line:
+        told = line.ask("function", name=name)
+    return None if told is None else msgspec.convert(told, FunctionSpec)
+
+
 def find_function(name: str, functions: dict[str, FunctionSpec]) -> FunctionSpec:
     """Return the function called ``name``; raise ``NotFound`` with the nearest known name."""
     from defer_cli.intake import known_function
@@ -100,17 +148,23 @@ def _call(spec: FunctionSpec, values: Sequence[object], options: CallOptions) ->
     from defer_cli.domain.ids import keyed_id, random_id
     from defer_cli.intake import fit_arguments
 
-    now_us = time.time_ns() // 1_000
-    delay = options.delay
+    now = datetime.now(UTC)
     return Enqueue(
         id=keyed_id(spec.name, options.key) if options.key else random_id(),
         function=spec.name,
         arguments=fit_arguments(spec, values),
-        called_us=now_us,
-        scheduled_us=now_us + delay // timedelta(microseconds=1) if isinstance(delay, timedelta) else None,
+        called_us=to_microseconds(now),
+        scheduled_us=_moment_us(options.delay, now),
+        discard_us=_moment_us(options.discard_after, now),
         metadata=dict(options.metadata) or None,
         key=options.key,
     )
+
+
+def _moment_us(when: timedelta | datetime | None, now: datetime) -> int | None:
+    if when is None:
+        return None
+    return to_microseconds(now + when if isinstance(when, timedelta) else when)
 
 
 def _value(word: str) -> object:
@@ -129,7 +183,9 @@ def _refuse_constant(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is not JSON")
 
 
-def _call_options(delay: str | None, key: str | None, metadata: Sequence[str]) -> CallOptions:
+def _call_options(
+    delay: str | None, discard_after: str | None, key: str | None, metadata: Sequence[str]
+) -> CallOptions:
     from defer_cli.domain.call_options import NO_OPTIONS
 
     pairs: dict[str, str] = {}
@@ -139,8 +195,12 @@ def _call_options(delay: str | None, key: str | None, metadata: Sequence[str]) -
             raise UsageError(f"{pair!r} is not k=v", where="--metadata", mend="write --metadata user=12")
         pairs[name] = value
     try:
+        now = datetime.now(UTC)
         return NO_OPTIONS.merged(
-            delay=None if delay is None else span_of(delay, "--delay"), metadata=pairs or None, key=key
+            delay=None if delay is None else when_of(delay, "--delay", now=now),
+            discard_after=None if discard_after is None else when_of(discard_after, "--discard-after", now=now),
+            metadata=pairs or None,
+            key=key,
         )
     except SettingError as error:
         where = error.where if error.where and error.where.startswith("--") else f"--{error.where}"
@@ -153,13 +213,3 @@ def _timeout(text: str | None, *, is_waiting: bool) -> timedelta | None:
     if not is_waiting:
         raise UsageError("--timeout says how long to wait, and --wait is not there", mend="add --wait")
     return span_of(text, "--timeout")
-
-
-def span_of(text: str, flag: str) -> timedelta:
-    """Return a span given on the command line; a bare number is seconds."""
-    from defer_cli.domain.duration import parse_duration
-
-    try:
-        return parse_duration(float(text), where=flag)
-    except ValueError:
-        return parse_duration(text, where=flag)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import sys
 import time
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from defer_cli.cli.access import NO_RUNNER, Gone, Line, ask, reach
 from defer_cli.cli.failures import OK, TIMED_OUT
-from defer_cli.cli.output import cut, has_colour, say, visible
+from defer_cli.cli.output import cut, distance_words, has_colour, moment_words, say, visible, width_of
+from defer_cli.cli.wording import duration_words
 from defer_cli.domain.errors import ExecutionFailed, StoreError
 from defer_cli.domain.states import FINAL_STATES, State
 
@@ -28,10 +29,15 @@ def wait_for_end(data: DataFolder, id: str, function: str, limit: timedelta | No
     """
     progress = _Progress(function)
     deadline = None if limit is None else time.monotonic() + limit.total_seconds()
-    ending = _follow(data, id, progress, deadline)
+    try:
+        ending = _follow(data, id, progress, deadline)
+    except KeyboardInterrupt:
+        progress.end()
+        say(f"no longer waiting; the execution goes on: `defer cancel --force {id}` would end it")
+        raise
     progress.end()
     if ending is None:
-        say(f"timed out; the execution goes on: {id}")
+        say(f"timed out; the execution goes on: see `defer show {id}`")
         return TIMED_OUT
     if ending["state"] == State.SUCCEED:
         print(_harmless(ending["result"]))
@@ -96,10 +102,11 @@ def _failure(id: str, function: str, ending: dict[str, Any]) -> ExecutionFailed:
         )
     message = cut(visible(raised["message"]), _LONGEST_MESSAGE)
     return ExecutionFailed(
-        f"{function} {ending['state']}: {raised['type']}: {message}" if message else f"{function}: {raised['type']}",
+        f"{function} {ending['state']}: {visible(raised['type'])}" + (f": {message}" if message else ""),
         execution_id=id,
         state=ending["state"],
         where=raised.get("location") or f"execution {id}",
+        mend=f"`defer show {id}` has the traceback",
     )
 
 
@@ -112,24 +119,36 @@ class _Progress:
     """One line about an execution and its children: redrawn on a terminal, only changes elsewhere."""
 
     def __init__(self, function: str) -> None:
-        self._function = function
+        self._function = visible(function)
         self._shown = ""
         self._is_live = has_colour(sys.stderr)
 
     def show(self, execution: dict[str, Any], children: dict[str, int]) -> None:
         """Say how far it is, when that has changed."""
-        words = f"{self._function} {execution['state']}"
-        if execution["attempt"] > 1:
-            words += f", attempt {execution['attempt']}"
+        words = f"{self._function} {execution['state']}{self._times(execution)}"
         if children:
-            words += " · children: " + ", ".join(f"{count:,} {state}" for state, count in sorted(children.items()))
+            words += " · children: " + ", ".join(f"{children[state]:,} {state}" for state in State if state in children)
         if words == self._shown:
             return
         if self._is_live:
-            print(f"\r\x1b[K{words}", end="", file=sys.stderr, flush=True)
+            width = width_of(sys.stderr)
+            shown = words if width is None else cut(words, width - 1)  # a line that folds could not be taken back
+            print(f"\r\x1b[K{shown}", end="", file=sys.stderr, flush=True)
         else:
             say(words)
         self._shown = words
+
+    def _times(self, execution: dict[str, Any]) -> str:
+        """Return which attempt it is, when the next one comes, and on a terminal how long all this takes."""
+        now = datetime.now(UTC)
+        attempt = f", attempt {execution['attempt']}" if execution["attempt"] > 1 else ""
+        if execution["state"] != State.CREATED:
+            return f"{attempt} for {duration_words(execution, now=now)}" if self._is_live else attempt
+        due = datetime.fromisoformat(execution["scheduled_at"])
+        if due <= now:
+            return attempt
+        what = f", attempt {execution['attempt']} failed, retry" if execution["charged"] else ", due"
+        return f"{what} {distance_words(due, now=now) if self._is_live else 'at ' + moment_words(due)}"
 
     def end(self) -> None:
         """Leave the line."""
