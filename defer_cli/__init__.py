@@ -45,6 +45,7 @@ if TYPE_CHECKING:
         SettingError,
         StoreError,
         Unconfirmed,
+        WaitRefused,
     )
     from defer_cli.domain.execution import Attempt, Execution, ExecutionError
     from defer_cli.domain.function import AtLimit, CatchUp
@@ -66,7 +67,7 @@ _HOMES = {
     "domain.errors": "ArgumentError CallRefused CronError DeferError DefinitionError"
     " ExecutionAbortingAlreadyInProgress ExecutionFailed ExecutionNotCancellable ExecutionNotFound"
     " ExecutionNotReschedulable ExecutionResultNotAvailable ExecutionResultNotAvailableYet NoRunner SettingError"
-    " StoreError Unconfirmed",
+    " StoreError Unconfirmed WaitRefused",
     "domain.execution": "Attempt Execution ExecutionError",
     "domain.function": "AtLimit CatchUp",
     "domain.paging": "Filters Interval Listing Page PageInfo",
@@ -112,6 +113,7 @@ __all__ = [
     "State",
     "StoreError",
     "Unconfirmed",
+    "WaitRefused",
     "When",
     "add_metadata",
     "assign_options",

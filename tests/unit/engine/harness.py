@@ -186,13 +186,13 @@ def running(seq: int = 1, *, function: str = "compute", attempt: int = 1, **fiel
 class Stage:
     """The dispatcher and what stands around it."""
 
-    def __init__(self, *specs: FunctionSpec, workers: int = 2) -> None:
+    def __init__(self, *specs: FunctionSpec, workers: int = 2, slots: int = SLOTS) -> None:
         self.writer = FakeWriter()
         self.pool = FakePool(specs or [spec()])
         self.listener = FakeListener()
         self.now_us = NOW
         self._waits = 0
-        self.dispatcher = Dispatcher(slots=SLOTS, listener=self.listener, clock=lambda: self.now_us)
+        self.dispatcher = Dispatcher(slots=slots, listener=self.listener, clock=lambda: self.now_us)
         self.dispatcher.attach(cast("Writer", self.writer), cast("Pool", self.pool))
         self.dispatcher.set_functions(self.pool.specs)
         for _ in range(workers):

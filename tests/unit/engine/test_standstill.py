@@ -167,6 +167,18 @@ async def test_a_wait_for_a_place_whose_holder_has_its_answer_already_is_granted
     assert refused(stage) == []
 
 
+async def test_a_wait_for_a_place_whose_holder_goes_on_when_it_has_a_slot_is_granted() -> None:
+    stage = Stage(spec(concurrency=1), spec("free"), workers=2, slots=1)
+    stage.claim(running(1), running(2, function="free"))
+    stage.wait(1, "child1", "free")
+    stage.claim(running(3, function="free"))
+    stage.end("child1")
+    stage.wait(2, "child2")
+
+    assert stage.workers[0].ended == []
+    assert stage.workers[1].refusals == []
+
+
 async def test_a_place_of_an_attempt_that_has_ended_is_free() -> None:
     stage = Stage(spec(concurrency=1), spec("free"), workers=1)
     stage.claim(running(1), running(2, function="free"))
