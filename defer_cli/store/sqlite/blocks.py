@@ -163,8 +163,9 @@ class Blocks:
 
     def emptied(self, numbers: set[int]) -> None:
         """Forget those of these blocks that hold nothing any more."""
-        self._connection.execute(statements.BLOCKS_EMPTY, (as_list(list(numbers)),))
-        for number in numbers:
+        empty = self._connection.execute(statements.BLOCKS_EMPTY, (as_list(list(numbers)),)).fetchall()
+        self._connection.execute(statements.BLOCKS_FORGET, (as_list([number for (number,) in empty]),))
+        for (number,) in empty:
             self._known.pop(number, None)
             self._changed.discard(number)
 

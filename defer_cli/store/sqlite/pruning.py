@@ -46,4 +46,11 @@ def _delete(session: Session, rows: list[Any]) -> None:
         session.execute(statement, (seqs,))
     session.blocks.emptied({row[0] >> BLOCK_BITS for row in rows})
     session.execute(statements.PRUNE_KEEP_SEQ, (session.next_seq,))
-    session.execute(statements.GIVE_BACK.format(pages=_PAGES_A_STEP)).fetchall()
+    _give_back(session)
+
+
+def _give_back(session: Session) -> None:
+    """Give empty pages back to the file system; Python's sqlite3 takes a step of this pragma, one page, a call."""
+    (empty,) = session.execute(statements.EMPTY_PAGES).fetchone()
+    for _ in range(min(empty, _PAGES_A_STEP)):
+        session.execute(statements.GIVE_BACK)

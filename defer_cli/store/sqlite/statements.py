@@ -197,7 +197,8 @@ PRUNE_TICK = """
 DELETE FROM ticks WHERE function = ?1 AND tick_us = ?2 AND execution = ?3
 AND tick_us < (SELECT max(tick_us) FROM ticks WHERE function = ?1)
 """
-GIVE_BACK = "PRAGMA incremental_vacuum({pages})"
+EMPTY_PAGES = "PRAGMA freelist_count"
+GIVE_BACK = "PRAGMA incremental_vacuum(1)"
 PRUNE = tuple(
     f"DELETE FROM {table} WHERE seq IN (SELECT value FROM json_each(?))"  # noqa: S608  # names of our own tables
     for table in ("payloads", "outcomes", "attempts", "log_chunks", "executions")
@@ -215,9 +216,10 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 BLOCKS_OPEN = "SELECT block, states FROM blocks WHERE states & ? AND block > ? AND block < ? ORDER BY block LIMIT ?"
 BLOCK_STATES = "SELECT DISTINCT state FROM executions WHERE seq BETWEEN ? AND ?"
 BLOCKS_EMPTY = """
-DELETE FROM blocks WHERE block IN (SELECT value FROM json_each(?))
-AND NOT EXISTS (SELECT 1 FROM executions WHERE seq BETWEEN block << 8 AND (block << 8) + 255)
+SELECT value FROM json_each(?) AS pruned
+WHERE NOT EXISTS (SELECT 1 FROM executions WHERE seq BETWEEN pruned.value << 8 AND (pruned.value << 8) + 255)
 """
+BLOCKS_FORGET = "DELETE FROM blocks WHERE block IN (SELECT value FROM json_each(?))"
 RUNNER_NUMBER = "SELECT max(number) FROM runners WHERE name = ?"
 
 START_RUNNER = "INSERT INTO runners (name, pid, version, started_us) VALUES (?, ?, ?, ?)"
