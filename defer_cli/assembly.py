@@ -22,6 +22,7 @@ from defer_cli.domain.execution import to_microseconds
 from defer_cli.domain.function import FunctionSpec, Problem
 from defer_cli.domain.ids import random_id
 from defer_cli.domain.settings import Settings
+from defer_cli.domain.settle import Running
 from defer_cli.engine.alarm import Alarm
 from defer_cli.engine.crons import Crons
 from defer_cli.engine.dispatcher import Dispatcher
@@ -102,6 +103,7 @@ class Runner:
         self._stop = asyncio.Event()
         self._hurry = asyncio.Event()
         self._fatal: BaseException | None = None
+        self._taken_back: list[Running] = []
         self._functions: dict[str, FunctionSpec] = {}
         self._name = f"{socket.gethostname()}-{os.getpid()}"
 
@@ -159,15 +161,11 @@ class Runner:
         store = open_store(Path(plan.data.database))
         if not store.stopped_cleanly():
             store.quick_check()
-        lost = take_back(store)
+        self._taken_back = take_back(store)
         take_from_the_future(store)
         with store.transaction():
             store.start_runner(name=self._name, pid=os.getpid(), version=__version__)
-        if lost:
-            self._taken_back = len(lost)
         return store
-
-    _taken_back = 0
 
     def _build(self, store: Store) -> None:
         plan, settings = self._plan, self._plan.settings
@@ -213,10 +211,7 @@ class Runner:
         found = await discovering
         if plan.is_dev:
             self._listener.problems(found.problems)
-        if self._taken_back:
-            self._listener.tell(
-                Note("warning", "executions of a runner that has ended are run again", {"count": self._taken_back})
-            )
+        self._tell_of_what_was_left()
         point_to(str(plan.project), plan.data)
         await self._inbox.run()
         self._add_alarms()
@@ -226,6 +221,15 @@ class Runner:
         self._alarm.start()
         self._listener.ready(self._banner(found))
         gc.freeze()  # what is here stays: a collection need not look at it again
+
+    def _tell_of_what_was_left(self) -> None:
+        aborted = sum(running.is_aborting for running in self._taken_back)
+        for count, message in (
+            (len(self._taken_back) - aborted, "executions of a runner that has ended are run again"),
+            (aborted, "executions that a runner was aborting when it ended are aborted"),
+        ):
+            if count:
+                self._listener.tell(Note("warning", message, {"count": count}))
 
     def _add_alarms(self) -> None:
         dispatcher, alarm = self._dispatcher, self._alarm
