@@ -18,9 +18,9 @@ CREATE TABLE blocks (
 );
 INSERT INTO blocks
 SELECT seq >> 8,
-       max(state = 'created') | max(state = 'started') << 1 | max(state = 'succeed') << 2 | max(state = 'failed') << 3
-       | max(state = 'cancelled') << 4 | max(state = 'aborting') << 5 | max(state = 'aborted') << 6
-       | max(state = 'discarded') << 7,
+       max(state = 'created') | (max(state = 'started') << 1) | (max(state = 'succeed') << 2)
+       | (max(state = 'failed') << 3) | (max(state = 'cancelled') << 4) | (max(state = 'aborting') << 5)
+       | (max(state = 'aborted') << 6) | (max(state = 'discarded') << 7),
        7,
        31,
        coalesce(min(iif(is_delayed = 0, scheduled_us >> 20, NULL)), 1 << 62),
