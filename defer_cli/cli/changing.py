@@ -13,7 +13,7 @@ import typer
 from defer_cli.cli import access
 from defer_cli.cli.check import counted
 from defer_cli.cli.failures import FAILED, INTERRUPTED, NOT_FOUND, OK, UsageError, show_error
-from defer_cli.cli.output import say, show_json
+from defer_cli.cli.output import say, show_json, visible
 from defer_cli.cli.steps import Progress, Steps, may_ask
 from defer_cli.domain.changes import Refusal
 from defer_cli.domain.errors import ExecutionNotFound
@@ -183,7 +183,7 @@ class _Told:
             if self._as_json:
                 self.changed.append(execution)
             else:
-                lines.append(self._wish.line(execution))
+                lines.append(visible(self._wish.line(execution)))
         if lines:
             print("\n".join(lines), flush=True)
 
