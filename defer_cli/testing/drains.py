@@ -27,6 +27,7 @@ class Drains:
         self._current: Future[None] | None = None
         self._caller: AbstractEventLoop | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._threads: list[threading.Thread] = []
 
     def note_caller(self) -> None:
         """Remember where calls are made outside of functions: who waits for a result there lends that loop."""
@@ -60,7 +61,15 @@ class Drains:
                 return
         except RuntimeError:  # it has closed
             pass
-        threading.Thread(target=lambda: asyncio.run(self._drain_quietly()), name="defer-drain", daemon=True).start()
+        thread = threading.Thread(target=lambda: asyncio.run(self._drain_quietly()), name="defer-drain", daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def close(self) -> None:
+        """Interrupt what still runs; a loop of the test's own ends it itself."""
+        self._runner.cut()
+        for thread in self._threads:
+            thread.join()
 
     def _begin_on(self, loop: AbstractEventLoop) -> None:
         task = loop.create_task(self._drain_quietly())

@@ -17,11 +17,17 @@ Learn = Callable[[Collection[str], str], None]
 
 
 class Link(Route):
-    """Hands requests to the sandbox's runner; any thread may send."""
+    """Hands requests to the sandbox's runner; any thread of the process that opened the sandbox may send."""
 
     def __init__(self, take: Callable[[Struct], None]) -> None:
         super().__init__()
         self._take = take
+        self._pid = os.getpid()
+
+    @property
+    def is_here(self) -> bool:
+        """Whether this is the process that opened the sandbox, not one forked from it."""
+        return self._pid == os.getpid()
 
     def _write(self, message: Struct) -> None:
         self._take(message)
@@ -57,13 +63,13 @@ class SandboxLane(Lane):
     """Always open, until the process forks: the runner and its thread stay with the parent."""
 
     def __init__(self, link: Link, clock: Clock, *, learn: Learn, file: str | None) -> None:
+        self._link = link
         self._route = link if file is None else _LinkOfFile(link, learn, file)
         self._clock = clock
-        self._pid = os.getpid()
 
     @property
     def is_open(self) -> bool:
-        return self._pid == os.getpid()
+        return self._link.is_here
 
     def open(self) -> Route:
         if not self.is_open:

@@ -69,6 +69,7 @@ class Sandbox:
         sender().flush(LONGEST_WAIT_SECONDS)
         lead_to_test(None)
         _open.remove(self)
+        self._drains.close()
         self._runner.stop()
         self._folder.cleanup()
 

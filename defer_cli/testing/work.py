@@ -118,6 +118,7 @@ class Work:
         try:
             async with asyncio.timeout(_GRACE_SECONDS):
                 while worker.assigned:
+                    self._changed.clear()
                     await self._until_changed()
         except TimeoutError:
             worker.condemn("was told to end")
