@@ -42,6 +42,7 @@ from defer_cli.link.frames import Answer, Ask
 
 T = TypeVar("T")
 _MICROSECOND = timedelta(microseconds=1)
+_FAILED = f"{ExecutionFailed.__module__}.{ExecutionFailed.__qualname__}"
 _LONGEST_SHOWN = 60
 
 
@@ -141,16 +142,20 @@ def failure_of(id: str, function: str, state: str, error: str | bytes | None) ->
     if error is None:
         return ExecutionFailed(f"{function}, id {id}, was {state}", execution_id=id, state=state)
     raised = msgspec.json.decode(error, type=ExecutionError)
+    is_of_another = raised.type == _FAILED  # which says where, and how to see more
     failed = ExecutionFailed(
-        f"{function}, id {id}, {state}: {raised.type}: {raised.message}",
+        f"{function}, id {id}, {state}: " + (raised.message if is_of_another else f"{raised.type}: {raised.message}"),
         execution_id=id,
         state=state,
+        error_code=raised.code,
+        remote_type=raised.type,
+        remote_message=raised.message,
         remote_traceback=raised.traceback or None,
-        where=raised.location,
-        mend=f"see `defer show {id}`",
+        where=None if is_of_another else raised.location,
+        mend=None if is_of_another else f"see `defer show {id}`",
     )
     if raised.traceback:
-        failed.add_note(f"\nWhat {function} raised:\n{raised.traceback}")
+        failed.add_note(f"\nWhat {function} raised:\n{raised.traceback.rstrip()}")
     return failed
 
 

@@ -115,7 +115,11 @@ class ExecutionResultNotAvailable(_InState):
 
 
 class ExecutionFailed(DeferError):
-    """The awaited execution ended without a result; ``error`` says what the function raised."""
+    """The awaited execution ended without a result.
+
+    When its function raised, ``remote_type``, ``remote_message`` and ``remote_traceback`` say what, and ``error_code``
+    how it ended (``ER0001``: over its ``max_duration``); the traceback is printed with this error.
+    """
 
     def __init__(
         self,
@@ -123,6 +127,9 @@ class ExecutionFailed(DeferError):
         *,
         execution_id: str,
         state: str,
+        error_code: str | None = None,
+        remote_type: str | None = None,
+        remote_message: str | None = None,
         remote_traceback: str | None = None,
         where: str | None = None,
         mend: str | None = None,
@@ -130,6 +137,9 @@ class ExecutionFailed(DeferError):
         super().__init__(problem, where=where, mend=mend)
         self.execution_id = execution_id
         self.state = state
+        self.error_code = error_code
+        self.remote_type = remote_type
+        self.remote_message = remote_message
         self.remote_traceback = remote_traceback
 
 

@@ -12,6 +12,7 @@ from types import TracebackType
 from defer_cli.link.frames import FrameError
 
 LONGEST_TEXT = 64 * 1024
+_MOST_FRAMES = 50
 _LIBRARY = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _PLACES = tuple(os.path.abspath(path) + os.sep for path in {sys.prefix, sys.base_prefix, os.path.dirname(os.__file__)})
 
@@ -52,15 +53,26 @@ def _own_name(kind: type) -> str:
 
 
 def _traceback(error: BaseException, project: str) -> str:
-    """Return the traceback of Python's own form, frames of libraries and of defer after the user's."""
-    text = "".join(traceback.TracebackException.from_exception(error, limit=50).format())
-    frames = [
-        frame for frame in traceback.extract_tb(error.__traceback__, limit=50) if is_user_file(frame.filename, project)
-    ]
-    if not frames:
+    """Return the traceback of Python's own form, without defer's frames, and the user's before those of libraries."""
+    whole = traceback.TracebackException.from_exception(error, limit=_MOST_FRAMES)
+    _leave_out_defer(whole, project)
+    text = "".join(whole.format())
+    frames = [frame for frame in whole.stack if is_user_file(frame.filename, project)]
+    if len(frames) in (0, len(whole.stack)):
         return text
     own = "".join(traceback.format_list(frames))
     return f"In your code:\n{own}\nThe whole traceback:\n{text}"
+
+
+def _leave_out_defer(shown: traceback.TracebackException | None, project: str) -> None:
+    """Leave defer's own frames out where there are some of the user's: how it calls and awaits tells him nothing."""
+    if shown is None:
+        return
+    if any(is_user_file(frame.filename, project) for frame in shown.stack):
+        frames = [frame for frame in shown.stack if not frame.filename.startswith(_LIBRARY)]
+        shown.stack = traceback.StackSummary.from_list(frames)
+    for other in (shown.__cause__, shown.__context__, *(shown.exceptions or ())):
+        _leave_out_defer(other, project)
 
 
 def _location(trace: TracebackType | None, project: str) -> str | None:

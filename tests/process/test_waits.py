@@ -16,6 +16,18 @@ pytestmark = pytest.mark.process
 def project(make_project: Callable[[], Project]) -> Project:
     project = make_project()
     project.write(
+        third="""
+            from .broken import broken
+            @defer(retry=False)
+            async def third():
+                await await_result(broken)()
+        """,
+        second="""
+            from .third import third
+            @defer(retry=False)
+            async def second():
+                await await_result(third)()
+        """,
         total="""
             @defer
             async def total(depth):
@@ -141,6 +153,32 @@ def test_a_child_that_failed_raises_what_it_failed_with(project: Project, client
 
     assert "no stock" in message
     assert (state, has_traceback) == ("failed", True)
+
+
+def test_a_failure_three_levels_down_is_told_once_with_the_lines_of_each_level(
+    project: Project, client: Client
+) -> None:
+    error = project.error(client.run("second"))
+    third, broken = newest_of(project, "third"), newest_of(project, "broken")
+
+    assert error["message"] == (
+        f"third, id {third}, failed: src/defer/broken.py:8: broken, id {broken}, failed: ValueError: no stock; "
+        f"see `defer show {broken}`"
+    )
+    assert error["location"] == "src/defer/second.py:9"
+    lines = [line for line in error["traceback"].splitlines() if line.startswith(("  File", "What", "Value", "defer"))]
+    assert [line.split('"')[-1] for line in lines if "File" in line] == [
+        ", line 9, in second",
+        ", line 9, in third",
+        ", line 8, in broken",
+    ]
+    assert lines[-1] == "ValueError: no stock"
+
+
+def newest_of(project: Project, function: str) -> str:
+    """Return the id of the newest execution of a function."""
+    with project.reader() as reader:
+        return reader.last_executions()[function].id
 
 
 def test_giving_up_a_wait_does_not_cancel_the_child(project: Project, client: Client) -> None:

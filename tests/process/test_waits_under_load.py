@@ -129,8 +129,7 @@ def test_a_function_that_waits_for_itself_ends_with_refusals_and_never_stands_st
     )
     with project.run("--workers", "2", "--slots", "10") as runner, runner.client() as client:
         ids = client.calls("tree", [[number, 2] for number in range(PARENTS)])
-        for id in ids:
-            client.wait(id)
+        until(lambda: project.in_state(State.CREATED, State.STARTED) == 0, "all ended", seconds=SECONDS)
     with project.reader() as reader:
         ended = [reader.get(id) for id in ids]
     refused = [one.id for one in ended if one is not None and one.state is State.FAILED]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import Any
 
 import pytest
@@ -152,6 +153,34 @@ async def test_a_failed_child_raises_with_its_error_and_traceback(compute: Funct
     with pytest.raises(ExecutionFailed, match="a.py:3: compute, id .*, failed: KeyError: 'x'") as raised:
         await make_result_call(compute, (1,), {})
     assert raised.value.remote_traceback == "Traceback ..."
+
+
+async def test_a_failure_of_a_childs_child_is_told_with_its_own_place_and_no_other(
+    compute: Function, runner: FakeRunner
+) -> None:
+    """Rule 12."""
+    inner = ExecutionFailed(
+        "b, id 2, failed: ValueError: x", execution_id="2", state="failed", where="b.py:1", mend="y"
+    )
+    error = json.dumps(
+        {
+            "code": "ER0003",
+            "type": "defer_cli.domain.errors.ExecutionFailed",
+            "message": str(inner),
+            "traceback": "Traceback ...\n",
+            "location": "a.py:3",
+        }
+    )
+    runner.answer = lambda frame: (
+        Ended(frame.number, frame.id, "failed", None, error.encode()) if isinstance(frame, Wait) else store(frame)
+    )
+    handle = make_result_call(compute, (1,), {})
+    with pytest.raises(ExecutionFailed) as raised:
+        await handle
+
+    assert str(raised.value) == f"compute, id {handle.id}, failed: b.py:1: b, id 2, failed: ValueError: x; y"
+    assert (raised.value.remote_message, raised.value.error_code) == (str(inner), "ER0003")
+    assert raised.value.__notes__ == ["\nWhat compute raised:\nTraceback ..."]
 
 
 @pytest.mark.parametrize("state", ["cancelled", "aborted", "discarded"])

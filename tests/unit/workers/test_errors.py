@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from defer_cli.domain.errors import ArgumentError
+from defer_cli.domain.duration import parse_duration
+from defer_cli.domain.errors import ArgumentError, SettingError
 from defer_cli.link.frames import FrameError
 from defer_cli.workers.errors import LONGEST_TEXT, describe, is_user_file
 
@@ -55,6 +56,23 @@ def test_the_users_frames_come_first(project: Path) -> None:
     assert "job.py" in first
     assert "decoder.py" not in first
     assert "decoder.py" in whole
+
+
+def test_frames_of_defer_are_left_out_where_there_are_some_of_the_users(project: Path) -> None:
+    error = failing(project, "from defer_cli import assign_options\nassign_options(3)\n")
+
+    assert "defer_cli/background.py" not in error.traceback
+    assert error.traceback.startswith("Traceback (most recent call last):\n")
+    assert "In your code" not in error.traceback
+
+
+def test_frames_of_defer_are_shown_where_they_are_all_there_is() -> None:
+    try:
+        parse_duration("x", where="delay")
+    except SettingError as raised:
+        error = describe(raised.with_traceback(raised.__traceback__ and raised.__traceback__.tb_next), project="/p")
+
+    assert "domain/duration.py" in error.traceback
 
 
 def test_a_cause_is_shown_in_the_whole_traceback(project: Path) -> None:
