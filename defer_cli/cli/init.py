@@ -39,15 +39,29 @@ async def greet_everyone() -> int:
     return len(NAMES)
 '''
 
-TEST = '''"""The plain function is `.fn`: a test needs no runner."""
+TEST = '''"""Run `pytest`: it needs no runner, and leaves the project's data alone."""
 
 import asyncio
 
+from defer_cli.testing import Sandbox
+
+from .greet_everyone import greet_everyone
 from .send_greeting import send_greeting
 
 
-def test_the_greeting_names_who_is_greeted() -> None:
-    assert asyncio.run(send_greeting.fn("Ada")) == "Hello Ada!"
+def test_a_greeting_names_who_is_greeted() -> None:
+    assert asyncio.run(send_greeting.fn("Ada")) == "Hello Ada!"  # `.fn` is the plain function
+
+
+def test_everyone_is_greeted(sandbox: Sandbox) -> None:  # calls go to this test's own store
+    sandbox.trigger(greet_everyone)
+    asyncio.run(sandbox.drain())  # runs what is queued, and what that calls
+
+    assert [sandbox.result(one) for one in sandbox.executions(send_greeting)] == [
+        "Hello Ada!",
+        "Hello Grace!",
+        "Hello Katherine!",
+    ]
 '''
 
 FILES = {

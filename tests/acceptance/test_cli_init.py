@@ -20,10 +20,10 @@ def test_what_it_writes_passes_the_check(tmp_path: Path) -> None:
     assert defer(tmp_path, "check").code == 0
 
 
-def test_the_test_it_writes_passes(tmp_path: Path) -> None:
+def test_the_tests_it_writes_pass_with_plain_pytest(tmp_path: Path) -> None:
     defer(tmp_path, "init")
     tested = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"],
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:asyncio", "-p", "no:anyio"],
         cwd=tmp_path,
         env=environment(),
         capture_output=True,
@@ -32,7 +32,8 @@ def test_the_test_it_writes_passes(tmp_path: Path) -> None:
         timeout=60,
     )
 
-    assert "1 passed" in tested.stdout
+    assert "2 passed" in tested.stdout
+    assert not (tmp_path / ".defer").exists()
 
 
 def test_it_says_what_it_wrote_and_what_to_type_next(tmp_path: Path) -> None:
