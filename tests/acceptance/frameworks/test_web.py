@@ -99,7 +99,7 @@ def test_an_answered_call_outlives_its_runner_and_one_without_a_runner_waits(sit
     assert left in {call.id for call in site.in_inbox()}
 
     assert app.get(f"/executions/{taken}").status == 500
-    app.server.until_logged("NoRunner: no runner is alive")
+    app.server.until_logged(f"no runner is alive to show execution {taken}; start `defer run`")
 
     site.with_runner()
     until(lambda: site.letter(taken) == "Welcome, carl!", "what was taken runs")
