@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 
@@ -24,26 +25,22 @@ class InboxImport:
         self._folder = folder
         self._insert = insert
         self._listener = listener
-        self._is_busy = False
+        self._turn = asyncio.Lock()
         self.refused = 0
 
     @property
     def is_empty(self) -> bool:
         """Whether nothing waits to be imported."""
-        return not self._is_busy and not list_entries(self._folder)
+        return not self._turn.locked() and not list_entries(self._folder)
 
     async def run(self) -> None:
         """Import all that is there now; a file is removed once its calls are on disk."""
-        if self._is_busy:
-            return
-        self._is_busy = True
-        try:
-            for name in list_entries(self._folder):
-                await self._take(name)
-        except DeferError as error:  # the store refuses: the files stay, the next turn tries again
-            _log.error("the inbox could not be imported: %s", error)
-        finally:
-            self._is_busy = False
+        async with self._turn:
+            try:
+                for name in list_entries(self._folder):
+                    await self._take(name)
+            except DeferError as error:  # the store refuses: the files stay, the next turn tries again
+                _log.error("the inbox could not be imported: %s", error)
 
     async def _take(self, name: str) -> None:
         try:

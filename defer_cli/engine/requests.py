@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any, Protocol
 
 import msgspec
@@ -13,6 +13,7 @@ from defer_cli.changes import CHANGES, Changes
 from defer_cli.domain.enqueue import Refused, Stored
 from defer_cli.domain.errors import CallRefused, ExecutionNotFound
 from defer_cli.engine.dispatcher import Dispatcher
+from defer_cli.engine.waiting import Waiter
 from defer_cli.intake import Intake
 from defer_cli.link.frames import Answer, Ask, Enqueued, Enqueues, Failure, Unwait, Wait
 from defer_cli.reports import Reports
@@ -32,13 +33,25 @@ class Caller(Protocol):
         """Send a frame; any thread calls."""
 
 
-class Requests:
-    """Answers requests."""
+async def _nothing_left() -> None:
+    """There is no inbox."""
 
-    def __init__(self, intake: Intake, dispatcher: Dispatcher, reports: Reports) -> None:
+
+class Requests:
+    """Answers requests. ``take_in`` imports what waits in the inbox: an id that is not known may be there."""
+
+    def __init__(
+        self,
+        intake: Intake,
+        dispatcher: Dispatcher,
+        reports: Reports,
+        *,
+        take_in: Callable[[], Awaitable[None]] = _nothing_left,
+    ) -> None:
         self._intake = intake
         self._dispatcher = dispatcher
         self._reports = reports
+        self._take_in = take_in
         self._tasks: set[asyncio.Task[None]] = set()
 
     def take(self, frame: Any, caller: Caller) -> bool:
@@ -51,12 +64,15 @@ class Requests:
         elif kind is Unwait:
             self._dispatcher.waiting.cut(caller, frame.number)
         elif kind is Ask:
-            task = asyncio.get_running_loop().create_task(self._ask(frame, send))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._begin(self._ask(frame, send))
         else:
             return False
         return True
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     def _enqueue(self, frame: Enqueues, caller: Caller) -> None:
         number, send = frame.number, caller.send_from_thread
@@ -73,9 +89,13 @@ class Requests:
         self._intake.enqueue(frame.calls, on_done)
 
     def _wait(self, frame: Wait, caller: Caller) -> None:
-        dispatcher, id = self._dispatcher, frame.id
+        waiter = self._dispatcher.waiting.add(caller, frame.number, frame.id, seq=frame.waiter_seq)
+        self._look(waiter, frame.id)
+
+    def _look(self, waiter: Waiter, id: str, *, is_last: bool = False) -> None:
+        """See whether what is waited for has ended already, or can end at all."""
+        dispatcher = self._dispatcher
         waiting = dispatcher.waiting
-        waiter = waiting.add(caller, frame.number, id, seq=frame.waiter_seq)
         looked = dispatcher.writer.submit(lambda store: (store.results([id]), store.place(id)))
 
         def on_looked(done: asyncio.Future[Any]) -> None:
@@ -87,12 +107,18 @@ class Requests:
             results, place = done.result()
             if id in results:
                 waiting.ended(id, *results[id])
+            elif place is None and not is_last:
+                self._begin(self._look_again(waiter, id))
             elif place is None:
                 waiting.refuse([waiter], lambda waiter: ExecutionNotFound(f"no execution has the id {id!r}"))
             else:
                 dispatcher.standstill.found(waiter, place[0])
 
         looked.add_done_callback(on_looked)
+
+    async def _look_again(self, waiter: Waiter, id: str) -> None:
+        await self._take_in()
+        self._look(waiter, id, is_last=True)
 
     async def _ask(self, frame: Ask, send: Send) -> None:
         try:
@@ -108,7 +134,8 @@ class Requests:
             return self._function(**parameters)
         try:
             return await self._reports.ask(name, parameters)
-        except ExecutionNotFound:  # its call may be on its way to the disk
+        except ExecutionNotFound:  # its call may be on its way to the disk, or in the inbox
+            await self._take_in()
             await self._dispatcher.writer.submit(lambda store: None)
             return await self._reports.ask(name, parameters)
 
@@ -118,6 +145,7 @@ class Requests:
 
     async def _change(self, name: str, parameters: Mapping[str, Any]) -> Any:
         changes: Changes | None = None
+        await self._take_in()
 
         def make(store: Store) -> Any:
             nonlocal changes
