@@ -58,7 +58,7 @@ def checked_key(value: object) -> str:
         raise SettingError(f"key is {value!r}, a {type(value).__name__}", where="key", mend="use a str, e.g. str(…)")
     if not 1 <= len(value) <= LONGEST_TEXT or not value.isprintable():
         raise SettingError(f"key is {_cut(value)}", where="key", mend=f"use 1 to {LONGEST_TEXT} printable characters")
-    return value
+    return str.__str__(value)
 
 
 def checked_metadata(value: object) -> Mapping[str, str]:
@@ -68,7 +68,8 @@ def checked_metadata(value: object) -> Mapping[str, str]:
     for key, text in value.items():
         _check_text(key, f"the key {_cut(key)}")
         _check_text(text, f"{key}={_cut(text)}")
-    return _within_limit(dict(value))
+    # Plain texts: those of a subclass, as frameworks have for what needs no escape, do not travel.
+    return _within_limit({str.__str__(key): str.__str__(text) for key, text in value.items()})
 
 
 def _added(old: Mapping[str, str], new: Mapping[str, str]) -> Mapping[str, str]:

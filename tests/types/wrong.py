@@ -4,7 +4,22 @@
 
 from __future__ import annotations
 
-from defer_cli import add_metadata, assign_options, await_result, defer, delay
+from defer_cli import (
+    Filters,
+    Interval,
+    Page,
+    add_metadata,
+    assign_options,
+    await_result,
+    cancel_execution,
+    defer,
+    delay,
+    get_execution,
+    list_execution_attempts,
+    list_executions,
+    rerun_execution,
+    reschedule_execution,
+)
 
 
 async def plain(user_id: int, *, text: str = "") -> str:
@@ -61,3 +76,36 @@ async def use() -> None:
     number: int = await await_result(compute)(1)  # wrong
     text: str = await compute(1)  # wrong
     print(number, text)
+
+
+async def ask(id: str) -> None:
+    await get_execution()  # wrong
+    await get_execution(1)  # wrong
+    await get_execution(compute(1))  # wrong
+    await list_executions({"first": 1})  # wrong
+    await list_executions(Filters())  # wrong
+    await list_executions(filters={"states": ["failed"]})  # wrong
+    await list_execution_attempts()  # wrong
+    Page(1)  # wrong
+    Page(first="1")  # wrong
+    Page(after=1)  # wrong
+    Page(size=1)  # wrong
+    Filters(states=[1])  # wrong
+    Filters(metadata={"user": 1})  # wrong
+    Filters(scheduled_at="1h")  # wrong
+    Filters(state=["failed"])  # wrong
+    Interval("1h")  # wrong
+    Interval(from_="1h")  # wrong
+    for execution in await list_executions():
+        print(execution.result)  # wrong
+        execution.state = "failed"  # wrong
+
+
+async def change(id: str) -> None:
+    await cancel_execution(id, True)  # wrong
+    await cancel_execution(id, force="yes")  # wrong
+    await cancel_execution([id])  # wrong
+    await reschedule_execution(id, [1])  # wrong
+    await rerun_execution(None)  # wrong
+    text: str = await rerun_execution(id)  # wrong
+    print(text)

@@ -66,6 +66,17 @@ def test_the_metadata_given_may_change_later_without_effect() -> None:
     assert copied.call_options.metadata == {"a": "1"}
 
 
+def test_texts_of_a_subclass_are_kept_as_plain_ones() -> None:
+    """Frameworks have such for what needs no escape, and no frame would take them."""
+
+    class Text(str):
+        __slots__ = ()
+
+    options = assign_options(compute, metadata={Text("user"): Text("1")}, key=Text("k")).call_options
+
+    assert {type(text) for text in (*options.metadata, *options.metadata.values(), options.key)} == {str}
+
+
 @pytest.mark.parametrize(
     ("options", "where"),
     [
