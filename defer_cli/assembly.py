@@ -235,7 +235,7 @@ class Runner:
         dispatcher, alarm = self._dispatcher, self._alarm
         alarm.add("due", dispatcher.next_wake_us, dispatcher.wake, at_most_seconds=_REST_SECONDS)
         dispatcher.on_next_due = lambda: alarm.hurry("due")
-        alarm.add("upkeep", lambda: None, self._once_a_second)
+        alarm.add("upkeep", self._upkeep.next_us, self._once_a_second)
         if not self._plan.is_burst:
             alarm.add("crons", self._crons.next_us, self._crons.fire_due)
 

@@ -10,6 +10,8 @@ from defer_cli.engine.events import Listener, Note
 from defer_cli.store.writer import Writer
 
 _A_TURN = 1_000
+_STEP_US = 50_000
+"""Calls whose times lie closer together are discarded in one run."""
 _BLOCKS_A_TURN, _BLOCK_TURNS = 16, 16
 
 
@@ -21,12 +23,22 @@ class Upkeep:
         self._dispatcher = dispatcher
         self._listener = listener
         self._steps: set[asyncio.Task[None]] = set()
+        self._next_discard_us: int | None = None
+
+    def next_us(self) -> int | None:
+        """Return when the next call is to be discarded, as far as the last run could see; rounded up to a step."""
+        due = self._next_discard_us
+        return None if due is None else due + -due % _STEP_US
 
     async def run(self) -> None:
         """Discard what was never started by its ``discard_after``; tell searches what has ended, a part of it."""
         for turn in count(1):
-            endings, narrowed = await self._writer.submit(
-                lambda store: (store.discard_due(limit=_A_TURN), store.settle_blocks(limit=_BLOCKS_A_TURN))
+            endings, narrowed, self._next_discard_us = await self._writer.submit(
+                lambda store: (
+                    store.discard_due(limit=_A_TURN),
+                    store.settle_blocks(limit=_BLOCKS_A_TURN),
+                    store.next_discard_us(),
+                )
             )
             self._dispatcher.left_queue(endings)
             if len(endings) < _A_TURN and (not narrowed or turn >= _BLOCK_TURNS):
