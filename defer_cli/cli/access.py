@@ -170,13 +170,26 @@ def asking(data: DataFolder) -> Iterator[Callable[..., Any]]:
 
 def change(data: DataFolder, name: str, **parameters: Any) -> Any:
     """Make a change of ``changes``, through the runner, else in the store itself; return what came of it."""
+    with changing(data) as make:
+        return make(name, **parameters)
+
+
+@contextmanager
+def changing(data: DataFolder) -> Iterator[Callable[..., Any]]:
+    """Yield what makes several changes through the same runner, or in the store that this command owns meanwhile."""
     with _reached_or_owned(data) as line:
         if line is not None:
-            return line.ask(name, **parameters)
+            yield line.ask
+            return
         from defer_cli.changes import Changes
 
-        with _opened_store(data) as store, store.transaction():
-            return Changes(store).make(name, parameters)
+        with _opened_store(data) as store:
+
+            def make(name: str, **parameters: Any) -> Any:
+                with store.transaction():
+                    return Changes(store).make(name, parameters)
+
+            yield make
 
 
 def enqueue(data: DataFolder, call: Enqueue) -> Stored | None:

@@ -122,14 +122,18 @@ def _change(wish: Wish, ids: list[str], place: DataPlace, told: _Told) -> int:
             for batch in _batches(ids):
                 if steps.is_stopped:
                     break
-                told.add(_outcomes(wish, batch, place, steps))
-                if len(ids) > _AT_ONCE:
+                told.keep(_outcomes(wish, batch, place, steps))
+                if steps.rest():
+                    told.tell()
                     progress.show(f"{told.count:,} of {len(ids):,} {wish.done}")
         except BaseException:
+            steps.leave()
+            told.tell()
             progress.end()
             if len(ids) > _AT_ONCE:
                 say(f"{told.count:,} of {len(ids):,} {wish.done} before it broke off")
             raise
+    told.tell()
     progress.end()
     if told.seen < len(ids):
         say(f"interrupted: {told.count:,} of {len(ids):,} {wish.done}, the others are as they were")
@@ -162,6 +166,7 @@ class _Told:
         self._wish = wish
         self._is_all = is_all
         self._as_json = as_json
+        self._kept: list[Mapping[str, Any]] = []
         self.went_on: Counter[str] = Counter()
         self.changed: list[Mapping[str, Any]] = []
         self.refused: list[Mapping[str, Any]] = []
@@ -169,8 +174,13 @@ class _Told:
         self.count = 0
         self.code = OK
 
-    def add(self, outcomes: Sequence[Mapping[str, Any]]) -> None:
-        """Tell a step's."""
+    def keep(self, outcomes: Sequence[Mapping[str, Any]]) -> None:
+        """Take a step's, to be told when the store is free."""
+        self._kept.extend(outcomes)
+
+    def tell(self) -> None:
+        """Tell what was kept."""
+        outcomes, self._kept = self._kept, []
         self.seen += len(outcomes)
         lines = []
         for outcome in outcomes:

@@ -59,15 +59,15 @@ def _span(text: str) -> timedelta:
 def _prune(place: DataPlace, before: datetime) -> tuple[int, bool]:
     """Return how many were deleted, and whether all were looked at."""
     progress = Progress()
-    deleted, place_in_list = 0, 0
+    deleted, place_in_list, step = 0, 0, None
     with Steps(place.data) as steps:
         while not steps.is_stopped:
             step = steps.make("prune", {"before_us": to_microseconds(before), "from_seq": place_in_list})
             deleted += step["deleted"]
-            progress.show(f"{deleted:,} deleted")
+            if steps.rest():
+                progress.show(f"{deleted:,} deleted")
             if step["next_seq"] is None:
-                progress.end()
-                return deleted, True
+                break
             place_in_list = step["next_seq"]
     progress.end()
-    return deleted, False
+    return deleted, step is not None and step["next_seq"] is None

@@ -1,10 +1,12 @@
-"""Long work on what is stored, a step at a time: the store is free between two steps, and Ctrl-C ends it there."""
+"""Long work on what is stored, a step at a time: the store is let go again and again, Ctrl-C ends it between two."""
 
 from __future__ import annotations
 
 import signal
 import sys
 import time
+from collections.abc import Callable
+from contextlib import ExitStack
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
 
 _PATIENCE_SECONDS = 30.0
 _PAUSE_SECONDS = 0.1
+_HOLD_SECONDS = 0.5
+_GAP_SECONDS = 0.05
+"""Who waits for the store looks every 20 ms whether it is free."""
 
 
 class Steps:
@@ -27,6 +32,10 @@ class Steps:
     def __init__(self, data: DataFolder) -> None:
         self._data = data
         self._had: Any = None
+        self._way: ExitStack | None = None
+        self._change: Callable[..., Any] = access.change
+        self._leaves_at = 0.0
+        self._left_at = 0.0
         self.is_stopped = False
 
     def __enter__(self) -> Self:
@@ -34,7 +43,10 @@ class Steps:
         return self
 
     def __exit__(self, *_: object) -> None:
-        signal.signal(signal.SIGINT, self._had)
+        try:
+            self.leave()
+        finally:
+            signal.signal(signal.SIGINT, self._had)
 
     def make(self, name: str, parameters: Mapping[str, Any], *, again: Mapping[str, Any] | None = None) -> Any:
         """Return what came of a change; ``again`` is said with it when an earlier answer was lost.
@@ -46,8 +58,10 @@ class Steps:
         asked = dict(parameters)
         while True:
             try:
-                return access.change(self._data, name, **asked)
+                self._go()
+                return self._change(name, **asked)
             except (access.Gone, TimeoutError):
+                self.leave()
                 asked.update(again or {})
                 if time.monotonic() > deadline:
                     raise Unconfirmed(
@@ -55,6 +69,31 @@ class Steps:
                         mend="ask again: what is done is not done twice",
                     ) from None
                 time.sleep(_PAUSE_SECONDS)
+
+    def rest(self) -> bool:
+        """Let go of the store when it was held for a while; return whether it is free.
+
+        Only then may anything be printed: a reader who is slow would hold the store as well.
+        """
+        if self._way is not None and time.monotonic() > self._leaves_at:
+            self.leave()
+        return self._way is None
+
+    def leave(self) -> None:
+        """Let go of the store."""
+        way, self._way = self._way, None
+        if way is not None:
+            way.close()
+            self._left_at = time.monotonic()
+
+    def _go(self) -> None:
+        """Have a way to the store: the same for a while, for opening it costs more than a step."""
+        if self._way is None:
+            time.sleep(max(self._left_at + _GAP_SECONDS - time.monotonic(), 0))
+            with ExitStack() as way:
+                self._change = way.enter_context(access.changing(self._data))
+                self._way = way.pop_all()
+            self._leaves_at = time.monotonic() + _HOLD_SECONDS
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
         if self.is_stopped:

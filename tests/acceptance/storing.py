@@ -1,25 +1,18 @@
-"""Executions put straight into a project's store, in states and with texts that no function needs to make."""
+"""What the acceptance tests put into a store without a runner, what they find there, and a user at a terminal."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import os
+import pty
+import subprocess
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-import msgspec
-
-from defer_cli.domain.execution import ExecutionError
-from defer_cli.domain.log_chunk import LogChunk
-from defer_cli.domain.settle import Move, Running
-from defer_cli.domain.states import State
-from defer_cli.store.contract import Limit, Store
+from defer_cli.store.contract import Store
 from defer_cli.store.sqlite import open_store
-from tests.store.harness import apply, call, insert, move
-
-FAR_US = 4_000_000_000_000_000
-"""In the year 2096: no runner starts it."""
+from tests.acceptance.command import DEADLINE_SECONDS, DEFER, Answer, defer, environment
 
 
 @contextmanager
@@ -34,36 +27,31 @@ def stored(project: Path) -> Iterator[Store]:
         store.close()
 
 
-def put(store: Store, function: str, *args: Any, kwargs: dict[str, Any] | None = None, **fields: Any) -> str:
-    """Store one call; return its id."""
-    content: Any = {"args": args, "kwargs": kwargs} if kwargs else args
-    one = call(function, arguments=json.dumps(content).encode(), **fields)
-    insert(store, one)
-    return one.id
+def states(project: Path) -> dict[str, str]:
+    """Return the state of each execution, newest first."""
+    shown = json.loads(defer(project, "executions", "--limit", "10000", "--json").out)
+    return {one["id"]: one["state"] for one in shown["items"]}
 
 
-def begin(store: Store, function: str, *, runner: str = "vm-1") -> Running:
-    """Start the next execution of a function."""
-    with store.transaction():
-        (running,) = store.claim(limit=1, runner=runner, functions={function: Limit()}).started
-    return running
-
-
-def end(store: Store, running: Running, name: str, *, seconds: float = 1, **fields: Any) -> None:
-    """Write the move ``name`` that ends an attempt ``seconds`` after its start."""
-    targets = {"succeed": State.SUCCEED, "fail": State.FAILED, "retry": State.CREATED, "interrupt": State.CREATED}
-    written: Move = move(name, running, targets[name], at_us=running.started_us + int(seconds * 1_000_000), **fields)
-    assert apply(store, written) == [True]
-
-
-def error(message: str = "no way", **fields: Any) -> ExecutionError:
-    """Return what a function raised."""
-    known = {"code": "ER0003", "type": "ValueError", "location": "src/defer/broken.py:3"} | fields
-    return ExecutionError(message=message, **known)
-
-
-def printed(store: Store, running: Running, *lines: tuple[str, str], part: int = 0, dropped: int = 0) -> None:
-    """Write a part of the log of an attempt: (stream, text) a line, 1 ms apart."""
-    told = [[running.started_us + 1_000 * number, *line] for number, line in enumerate(lines)]
-    with store.transaction():
-        store.append_logs([LogChunk(running.seq, running.attempt, part, msgspec.msgpack.encode(told), dropped)])
+def answered(folder: Path, words: list[str], answer: str = "", *, env: Mapping[str, str] | None = None) -> Answer:
+    """Run `defer` on a terminal whose user types ``answer``; what is shown there is its ``out``."""
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        [*DEFER, *words],
+        cwd=folder,
+        env=environment({"TERM": "xterm", **(env or {})}),
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+    ) as process:
+        os.close(theirs)
+        os.write(ours, answer.encode())
+        shown = b""
+        try:
+            while data := os.read(ours, 65_536):
+                shown += data
+        except OSError:  # the other end is closed: how a terminal says that it is over
+            pass
+        finally:
+            os.close(ours)
+        return Answer(process.wait(DEADLINE_SECONDS), shown.decode(), "")

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import pty
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -14,27 +12,14 @@ from typing import Any
 
 import pytest
 
-from defer_cli.store.contract import Store
-from defer_cli.store.sqlite import open_store
-from tests.acceptance.command import DEADLINE_SECONDS, DEFER, Answer, defer, environment, living, write_function
+from tests.acceptance.command import DEFER, defer, environment, living, write_function
+from tests.acceptance.storing import answered, states, stored
 from tests.store.harness import call, ids, insert, limits, start
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(180)]
 READY = 'message="runner ready"'
 FAR_US = 4_000_000_000_000_000
 """In the year 2096: no runner starts it."""
-
-
-@contextmanager
-def stored(project: Path) -> Iterator[Store]:
-    """Open the store of a project as a command does; nobody else has it."""
-    folder = project / ".defer"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    store = open_store(folder / "defer.db")
-    try:
-        yield store
-    finally:
-        store.close()
 
 
 def enqueued(project: Path, count: int, function: str = "greet", **fields: Any) -> list[str]:
@@ -44,30 +29,6 @@ def enqueued(project: Path, count: int, function: str = "greet", **fields: Any) 
         for first in range(0, count, 1_000):
             insert(store, *calls[first : first + 1_000])
     return ids(calls)
-
-
-def states(project: Path) -> dict[str, str]:
-    shown = json.loads(defer(project, "executions", "--limit", "10000", "--json").out)
-    return {one["id"]: one["state"] for one in shown["items"]}
-
-
-def answered(folder: Path, words: list[str], answer: str) -> Answer:
-    """Run `defer` on a terminal whose user types ``answer``; what is shown there is its ``out``."""
-    ours, theirs = pty.openpty()
-    with subprocess.Popen(
-        [*DEFER, *words], cwd=folder, env=environment({"TERM": "xterm"}), stdin=theirs, stdout=theirs, stderr=theirs
-    ) as process:
-        os.close(theirs)
-        os.write(ours, answer.encode())
-        shown = b""
-        try:
-            while data := os.read(ours, 65_536):
-                shown += data
-        except OSError:  # the other end is closed
-            pass
-        finally:
-            os.close(ours)
-        return Answer(process.wait(DEADLINE_SECONDS), shown.decode(), "")
 
 
 def test_a_cancel_prints_what_it_cancelled_and_refuses_it_the_second_time(project: Path) -> None:
@@ -285,6 +246,18 @@ def test_a_runner_that_is_killed_in_the_middle_does_not_break_off_a_long_cancel(
     assert (process.returncode, told) == (0, "8,000 executions cancelled\n")
     assert [first, *rest] == known
     assert set(states(project).values()) == {"cancelled"}
+
+
+def test_a_runner_can_start_while_a_command_changes_many(project: Path) -> None:
+    known = enqueued(project, 8_000)
+    with cancelling_all(project) as process:
+        assert process.stdout is not None
+        first = process.stdout.readline().strip()
+        with living(project, "run", ready=READY):
+            rest, told = rest_of(process)
+
+    assert (process.returncode, told) == (0, "8,000 executions cancelled\n")
+    assert [first, *rest] == known
 
 
 def test_ctrl_c_in_the_middle_says_how_many_were_done(project: Path) -> None:
