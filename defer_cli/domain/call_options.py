@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 from defer_cli.domain.duration import parse_duration, parse_when
 from defer_cli.domain.errors import SettingError
@@ -49,6 +49,9 @@ def checked_when(value: object, *, where: str) -> timedelta | datetime:
     """Return a span or an aware UTC moment; raise ``SettingError`` naming ``where``."""
     if isinstance(value, datetime):
         return parse_when(value, where=where, now=_EPOCH)
+    if isinstance(value, date):
+        mend = f"use an aware datetime, e.g. datetime({value.year}, {value.month}, {value.day}, 8, tzinfo=UTC)"
+        raise SettingError(f"{value.isoformat()} is a day, not a moment", where=where, mend=mend)
     return parse_duration(value, where=where)
 
 

@@ -16,7 +16,7 @@ LONGEST = timedelta(days=36_500)
 _UNITS: dict[str, float] = {}
 for _names, _seconds in (
     ("ns nanosecond nanoseconds", 1e-9),
-    ("us µs microsecond microseconds", 1e-6),
+    ("us \u00b5s \u03bcs microsecond microseconds", 1e-6),
     ("ms millisecond milliseconds", 1e-3),
     ("s sec secs second seconds", 1.0),
     ("m min mins minute minutes", 60.0),
@@ -27,7 +27,10 @@ for _names, _seconds in (
     for _name in _names.split():
         _UNITS[_name] = _seconds
 
-_PART = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-zµ]+)\s*,?", re.ASCII | re.IGNORECASE)
+_UNFIXED = frozenset("mo month months b y yr yrs year years".split())
+"""Units of the JavaScript client that differ in length; it takes the average, we ask."""
+
+_PART = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z\u00b5\u03bc]+)\s*,?", re.ASCII | re.IGNORECASE)
 _MEND = 'write it like "30s", "5 min", "1h30m" or "7 days", or give seconds as a number'
 
 
@@ -51,7 +54,11 @@ def _from_words(text: str, where: str) -> timedelta:
     stripped = text.strip()
     while position < len(stripped):
         part = _PART.match(stripped, position)
-        factor = _UNITS.get(part.group(2).lower()) if part else None
+        unit = part.group(2).lower() if part else ""
+        factor = _UNITS.get(unit)
+        if unit in _UNFIXED:
+            mend = 'write days, e.g. "30 days" or "365 days"'
+            raise SettingError(f"{text!r} is not a duration: months and years differ in length", where=where, mend=mend)
         if part is None or factor is None:
             raise SettingError(f"{text!r} is not a duration", where=where, mend=_MEND)
         seconds += float(part.group(1)) * factor

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -81,6 +81,7 @@ def test_texts_of_a_subclass_are_kept_as_plain_ones() -> None:
     ("options", "where"),
     [
         ({"delay": datetime(2026, 1, 1)}, "delay"),  # noqa: DTZ001  # a naive one is what is refused
+        ({"delay": date(2026, 1, 1)}, "delay"),
         ({"delay": "soon"}, "delay"),
         ({"delay": -1}, "delay"),
         ({"delay": True}, "delay"),

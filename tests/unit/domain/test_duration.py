@@ -25,7 +25,8 @@ NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
         ("1.5 hours", timedelta(minutes=90)),
         (" 2 Weeks ", timedelta(weeks=2)),
         ("250ms", timedelta(milliseconds=250)),
-        ("7 µs", timedelta(microseconds=7)),
+        ("7 \u00b5s", timedelta(microseconds=7)),
+        ("7 \u03bcs", timedelta(microseconds=7)),
         ("1000ns", timedelta(microseconds=1)),
         ("0s", timedelta(0)),
         (0, timedelta(0)),
@@ -119,6 +120,14 @@ def test_a_moment_beyond_the_calendar_is_refused() -> None:
 )
 def test_a_span_is_told_in_at_most_two_units(span: timedelta, words: str) -> None:
     assert in_words(span) == words
+
+
+@pytest.mark.parametrize("value", ["1 month", "2 months", "1y", "1 year", "1 hour 3 yrs"])
+def test_a_unit_that_differs_in_length_is_refused_with_the_way_out(value: str) -> None:
+    with pytest.raises(SettingError, match="months and years differ in length") as refused:
+        parse_duration(value, where="delay")
+
+    assert refused.value.mend == 'write days, e.g. "30 days" or "365 days"'
 
 
 @given(st.integers(0, 10_000_000))
