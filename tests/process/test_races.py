@@ -20,6 +20,7 @@ ROUNDS = int(os.environ.get("RACE_ROUNDS", "100"))
 """Rounds of each race; one takes some 40 ms."""
 LANES = 4
 """Callers that race at the same time, so that their requests share commits."""
+Start = Callable[[Client, random.Random], str]
 _STEP_SECONDS, _JITTER_SECONDS = 0.001, 0.004
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(120 + ROUNDS // 2)]
@@ -36,28 +37,29 @@ class Round:
     """How often it had been started when it was brought to that state."""
     end: str
 
-    @property
-    def is_won(self) -> bool:
-        return not self.answer.startswith("refused")
+
+def is_won(done: Round) -> bool:
+    return not done.answer.startswith("refused")
 
 
 class Lane:
     """Calls, and cancels or aborts at random offsets, always near the moment at which either might win."""
 
-    def __init__(self, runner: Runner, start: Callable[[Client, random.Random], str], seed: int) -> None:
+    def __init__(self, runner: Runner, start: Start, is_early: Callable[[Round], bool], seed: int) -> None:
         self._runner = runner
         self._start = start
+        self._is_early = is_early
         self._dice = random.Random(seed)
         self._offset = 0.01
 
-    def race(self) -> dict[str, Round]:
+    def race(self, rounds: int) -> dict[str, Round]:
         with (
             self._runner.client() as caller,
             self._runner.client() as canceller,
             self._runner.client() as waiter,
             ThreadPoolExecutor(1) as pool,
         ):
-            return dict(self._round(caller, canceller, waiter, pool) for _ in range(ROUNDS // LANES))
+            return dict(self._round(caller, canceller, waiter, pool) for _ in range(rounds))
 
     def _round(self, caller: Client, canceller: Client, waiter: Client, pool: ThreadPoolExecutor) -> tuple[str, Round]:
         id = self._start(caller, self._dice)
@@ -70,21 +72,29 @@ class Lane:
         else:
             state, attempt = f"refused: {answer['refusal']['state']}", 0
         done = Round(is_forced, state, attempt, end.result())
-        self._offset = max(self._offset + (_STEP_SECONDS if done.is_won else -_STEP_SECONDS), 0)
+        self._offset = max(self._offset + (_STEP_SECONDS if self._is_early(done) else -_STEP_SECONDS), 0)
         return id, done
 
 
 def races(
-    project: Project, start: Callable[[Client, random.Random], str], *, seed: int
+    project: Project,
+    start: Start,
+    *,
+    seed: int,
+    is_early: Callable[[Round], bool] = is_won,
+    rounds: int = ROUNDS,
+    lanes: int = LANES,
 ) -> list[tuple[Round, Execution]]:
     """Run all rounds; return each with its execution, once the books are found in order."""
-    with project.run("--workers", "2") as runner, ThreadPoolExecutor(LANES) as pool:
-        lanes = [Lane(runner, start, seed * LANES + number) for number in range(LANES)]
-        rounds = {id: done for some in pool.map(Lane.race, lanes) for id, done in some.items()}
+    with project.run("--workers", "2") as runner, ThreadPoolExecutor(lanes) as pool:
+        callers = [Lane(runner, start, is_early, seed * LANES + number) for number in range(lanes)]
+        told = {
+            id: done for some in pool.map(lambda one: one.race(rounds // lanes), callers) for id, done in some.items()
+        }
         assert runner.stop() == 0
-    executions = audit(project, rounds)
-    print(f"{len(rounds):,} rounds: {dict(Counter(done.answer for done in rounds.values()))}")
-    return [(done, executions[id]) for id, done in rounds.items()]
+    executions = audit(project, told)
+    print(f"{len(told):,} rounds: {dict(Counter(done.answer for done in told.values()))}")
+    return [(done, executions[id]) for id, done in told.items()]
 
 
 def untrue(raced: list[tuple[Round, Execution]]) -> list[tuple[Round, Execution]]:
@@ -163,3 +173,33 @@ def test_a_cancel_and_the_timer_of_a_retry(project: Project) -> None:
     assert untrue(raced) == []
     assert {done.attempt for done, _ in raced if done.answer == "cancelled"} >= {1}
     assert any(found.state == "succeed" for _, found in raced)
+
+
+def test_an_abort_and_the_death_of_its_process(project: Project) -> None:
+    project.write(
+        deadly=MINE
+        + """
+    @defer
+    async def deadly(seconds):
+        note("began", mine())
+        if current_execution().attempt == 1:
+            await asyncio.sleep(seconds)
+            os.kill(os.getpid(), signal.SIGKILL)
+        note("done", mine())
+        """
+    )
+
+    def start(caller: Client, dice: random.Random) -> str:
+        begun = len(project.noted("began"))
+        id = caller.call("deadly", dice.uniform(0, 0.012))
+        project.until_noted("began", begun + 1)  # the last death may have left no worker
+        return id
+
+    def is_early(done: Round) -> bool:
+        return done.answer in {"aborting", "refused: started"}
+
+    raced = races(project, start, seed=4, rounds=ROUNDS // 5, lanes=1, is_early=is_early)
+
+    assert untrue(raced) == []
+    assert {found.charged for _, found in raced} == {0}
+    assert {"aborted", "succeed"} <= {str(found.state) for _, found in raced}

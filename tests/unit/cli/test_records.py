@@ -203,6 +203,13 @@ def test_a_person_reads_a_retry_in_one_line() -> None:
     ]
 
 
+def test_a_person_reads_that_an_abort_was_asked_for() -> None:
+    with human() as (log, lines):
+        log.tell(Aborting("send", "01kb", 2))
+
+    assert [line[8:] for line in lines] == ["  send  attempt 2  is being aborted  01kb"]
+
+
 def test_the_lines_of_functions_are_aligned() -> None:
     spec = FunctionSpec(name="send_all", kind="function", module="defer.send_all", file="send_all.py", line=1)
 
