@@ -11,6 +11,7 @@ from typing import IO, Any
 from defer_cli.domain.duration import in_words
 
 _NARROWEST = 20
+_USUAL_COLUMNS = 80  # of a terminal that does not say
 _JOINERS = "\u200c\u200d"  # they shape letters and emoji, and move nothing
 _STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "blue": "34", "cyan": "36"}
 _NAMED = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
@@ -82,7 +83,7 @@ def width_of(stream: IO[str]) -> int | None:
     if given.isdecimal() and int(given) > 0:
         return max(int(given), _NARROWEST)
     try:
-        return max(os.get_terminal_size(stream.fileno()).columns, _NARROWEST)
+        return max(os.get_terminal_size(stream.fileno()).columns or _USUAL_COLUMNS, _NARROWEST)
     except (OSError, ValueError):
         return None
 

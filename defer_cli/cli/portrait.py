@@ -58,9 +58,9 @@ def show_portrait(found: Mapping[str, Any]) -> None:
             show_folded(f"  {label:<{_LABEL}}  ", visible(text))
     if len(found["attempts"]) > 1:
         _show_attempts(found["attempts"], now)
-    _show_values("arguments", _arguments(found["arguments"]), found["id"])
+    _show_values("arguments", _arguments(found["arguments"]))
     if found["state"] == "succeed":
-        _show_values("result", [("", found["result"])], found["id"])
+        _show_values("result", [("", found["result"])])
     _show_error(found)
 
 
@@ -132,12 +132,12 @@ def _arguments(arguments: Mapping[str, Any]) -> list[tuple[str, Any]]:
     return given + list(arguments["kwargs"].items())
 
 
-def _show_values(title: str, values: Sequence[tuple[str, Any]], id: str) -> None:
+def _show_values(title: str, values: Sequence[tuple[str, Any]]) -> None:
     if not values:
         return
     print(f"\n{styled(title, 'bold', sys.stdout)}")
     lines = [line for name, value in values for line in _value_lines(name, value)]
-    _show_lines(lines, _MOST_LINES, id)
+    _show_lines(lines, _MOST_LINES)
 
 
 def _value_lines(name: str, value: Any) -> list[str]:
@@ -192,19 +192,17 @@ def _show_error(found: Mapping[str, Any]) -> None:
         return
     print(f"\n{styled(title, 'bold', sys.stdout)}")
     message = f"{error['code']} {error['type']}: {error['message']}"
-    _show_lines(message.split("\n"), _MOST_LINES, found["id"], mark=_QUOTE, style="red")
+    _show_lines(message.split("\n"), _MOST_LINES, mark=_QUOTE, style="red")
     if error.get("location"):
         print(f"  at {visible(error['location'])}")
     if error.get("traceback"):
         print()
         own, _, whole = error["traceback"].rstrip("\n").partition(_WHOLE_TRACEBACK)
         more = whole.count("\n") + 1 if whole else 0
-        _show_lines(own.rstrip("\n").split("\n"), _MOST_LINES, found["id"], mark=_QUOTE, more=more)
+        _show_lines(own.rstrip("\n").split("\n"), _MOST_LINES, mark=_QUOTE, more=more)
 
 
-def _show_lines(
-    lines: Sequence[str], most: int, id: str, *, mark: str = "", more: int = 0, style: str | None = None
-) -> None:
+def _show_lines(lines: Sequence[str], most: int, *, mark: str = "", more: int = 0, style: str | None = None) -> None:
     """Print lines, and how many there are beyond ``most`` and of what is not shown at all (``more``)."""
     room = _room() - len(mark)
     for line in lines[:most]:
@@ -212,7 +210,7 @@ def _show_lines(
         print(f"  {mark}{styled(text, style, sys.stdout) if style else text}".rstrip())
     more += max(len(lines) - most, 0)
     if more:
-        rest = f"… {counted(more, 'more line')}: `defer show {visible(id)} --json`"
+        rest = f"… {counted(more, 'more line')}: --json shows all"
         print("  " + styled(rest, "dim", sys.stdout))
 
 

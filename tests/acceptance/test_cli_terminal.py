@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import pty
+import struct
 import subprocess
+import termios
 from collections.abc import Mapping
 from pathlib import Path
 
 from tests.acceptance.command import DEADLINE_SECONDS, DEFER, environment
 
 
-def on_a_terminal(folder: Path, *words: str, env: Mapping[str, str]) -> str:
+def on_a_terminal(folder: Path, *words: str, env: Mapping[str, str], columns: int = 0) -> str:
     ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     with subprocess.Popen(
         [*DEFER, *words], cwd=folder, env=environment(env), stdin=theirs, stdout=theirs, stderr=theirs
     ) as process:
