@@ -8,14 +8,16 @@ from typing import Annotated, Any
 
 import typer
 
-from defer_cli.cli import access
+from defer_cli.cli import access, completing
 from defer_cli.cli.changing import All, Wish, Yes, change_executions
 from defer_cli.cli.filters import Chosen, filtered
 from defer_cli.cli.options import Data, Json, Project
 from defer_cli.cli.output import say
 from defer_cli.domain.states import State
 
-Ids = Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="The executions.")]
+Ids = Annotated[
+    list[str] | None, typer.Argument(metavar="[ID]...", autocompletion=completing.ids, help="The executions.")
+]
 Force = Annotated[
     bool, typer.Option("--force", help="Also abort what runs: it gets a CancelledError, 5 s later its process ends.")
 ]

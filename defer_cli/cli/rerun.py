@@ -7,12 +7,16 @@ from typing import Annotated, Any
 
 import typer
 
+from defer_cli.cli import completing
 from defer_cli.cli.changing import All, Wish, Yes, change_executions
 from defer_cli.cli.filters import Chosen, filtered
 from defer_cli.cli.options import Data, Json, Project
 from defer_cli.domain.states import State
 
-Ids = Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="The executions, in any state.")]
+Ids = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[ID]...", autocompletion=completing.ids, help="The executions, in any state."),
+]
 
 
 @filtered

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from defer_cli.cli import completing
 from defer_cli.cli.changing import All, Wish, Yes, change_executions
 from defer_cli.cli.failures import UsageError, show_warning
 from defer_cli.cli.filters import Chosen, filtered
@@ -22,6 +23,7 @@ Words = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="[ID]... [WHEN]",
+        autocompletion=completing.ids,
         help="The executions, then a span from now (2h, 30 min) or a moment (UTC if unsaid); without one: now.",
     ),
 ]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from defer_cli.cli import completing
 from defer_cli.cli.check import count_problems
 from defer_cli.cli.failures import INVALID, OK, NotFound, UsageError, show_problems, show_warning
 from defer_cli.cli.moments import span_of, when_of
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from defer_cli.domain.function import FunctionSpec
     from defer_cli.link.project import DataFolder
 
-Name = Annotated[str, typer.Argument(metavar="NAME", help="The function or cron.")]
+Name = Annotated[str, typer.Argument(metavar="NAME", autocompletion=completing.functions, help="The function or cron.")]
 Args = Annotated[
     list[str] | None,
     typer.Argument(

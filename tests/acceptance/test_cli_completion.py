@@ -72,6 +72,7 @@ def completed(line: str, folder: Path, env: Mapping[str, str]) -> list[str]:
         ("defer executions --error-code ER0003,", [f"ER0003,ER000{number}" for number in range(4)]),
         ("defer executions --came-from t", ["tick"]),
         ("defer cancel --state cr", ["created"]),
+        ("defer trigger we", ["weekly"]),
         ("defer show ", []),
         ("defer nothing --x", []),
     ],
