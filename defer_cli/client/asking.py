@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from defer_cli.client.delivery import LONGEST_WAIT_SECONDS
+from defer_cli.client.failures import failure_of
 from defer_cli.client.fresh_ids import fresh_id
 from defer_cli.client.lanes import Lane, lane_for_lists, lanes_for_ids
 from defer_cli.client.process import sender
@@ -26,7 +27,6 @@ from defer_cli.domain.changes import Change
 from defer_cli.domain.duration import When
 from defer_cli.domain.errors import (
     DeferError,
-    ExecutionFailed,
     ExecutionNotFound,
     ExecutionResultNotAvailable,
     ExecutionResultNotAvailableYet,
@@ -34,7 +34,7 @@ from defer_cli.domain.errors import (
     SettingError,
     Unconfirmed,
 )
-from defer_cli.domain.execution import Attempt, Execution, ExecutionError, to_microseconds
+from defer_cli.domain.execution import Attempt, Execution, to_microseconds
 from defer_cli.domain.ids import is_id
 from defer_cli.domain.paging import Filters, Listing, Page, PageInfo
 from defer_cli.domain.states import State
@@ -42,7 +42,6 @@ from defer_cli.link.frames import Answer, Ask
 
 T = TypeVar("T")
 _MICROSECOND = timedelta(microseconds=1)
-_FAILED = f"{ExecutionFailed.__module__}.{ExecutionFailed.__qualname__}"
 _LONGEST_SHOWN = 60
 
 
@@ -135,28 +134,6 @@ async def rerun_execution(id: str) -> Execution:
         purpose=f"rerun execution {id}",
         doubt=f"unknown whether execution {id} was run once more, as {new_id}",
     )
-
-
-def failure_of(id: str, function: str, state: str, error: str | bytes | None) -> ExecutionFailed:
-    """Return the error of an execution that ended without a result, with what its function raised."""
-    if error is None:
-        return ExecutionFailed(f"{function}, id {id}, was {state}", execution_id=id, state=state)
-    raised = msgspec.json.decode(error, type=ExecutionError)
-    is_of_another = raised.type == _FAILED  # which says where, and how to see more
-    failed = ExecutionFailed(
-        f"{function}, id {id}, {state}: " + (raised.message if is_of_another else f"{raised.type}: {raised.message}"),
-        execution_id=id,
-        state=state,
-        error_code=raised.code,
-        remote_type=raised.type,
-        remote_message=raised.message,
-        remote_traceback=raised.traceback or None,
-        where=None if is_of_another else raised.location,
-        mend=None if is_of_another else f"see `defer show {id}`",
-    )
-    if raised.traceback:
-        failed.add_note(f"\nWhat {function} raised:\n{raised.traceback.rstrip()}")
-    return failed
 
 
 async def _ask(purpose: str, name: str, id: str, more: Mapping[str, Any] = {}) -> Any:

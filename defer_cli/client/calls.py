@@ -9,10 +9,10 @@ from datetime import datetime, timedelta
 from time import monotonic
 from typing import Any, Generic, Protocol, TypeVar, final
 
-from defer_cli.client.asking import failure_of
 from defer_cli.client.binding import bind
 from defer_cli.client.context import Handle, scope_here
 from defer_cli.client.delivery import LONGEST_WAIT_SECONDS, Delivery, running_loop
+from defer_cli.client.failures import failure_of
 from defer_cli.client.fresh_ids import fresh_id
 from defer_cli.client.lanes import lane_for
 from defer_cli.client.process import sender
@@ -101,7 +101,15 @@ class ResultCall(Handle, Generic[R_co]):
                 return self._result(end)
 
     def wait(self, timeout: float | None = None) -> R_co:
-        """Block until the function has ended; raise ``TimeoutError`` when that takes over ``timeout`` seconds."""
+        """Block until the function has ended; raise ``TimeoutError`` when that takes over ``timeout`` seconds.
+
+        Refused on the loop of a worker: what is waited for may have to run on that loop.
+        """
+        if running_loop() is not None and scope_here() is not None:
+            raise DeferError(
+                f"{self._delivery.call.function}, id {self.id}, may have to run on the event loop that wait() blocks",
+                mend="await it, or wait in a thread: `await asyncio.to_thread(call.wait)`",
+            )
         seconds = _LONGEST_TIMEOUT_SECONDS if timeout is None else timeout
         deadline = monotonic() + seconds
         self._delivery.wait(min(seconds, LONGEST_WAIT_SECONDS))

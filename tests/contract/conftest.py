@@ -5,11 +5,11 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import count
 from pathlib import Path
 
 import pytest
 
+from defer_cli.domain.ids import random_id
 from defer_cli.domain.states import State
 from tests.contract.desk import SERVING, Desk
 from tests.process.harness import DEADLINE_SECONDS, FAST, Client, Project, Runner
@@ -126,7 +126,6 @@ class Makers:
         self._project = project
         self._client = client
         self._desk = desk
-        self._numbers = count()
         self._held: list[str] = []
         self._kept: dict[State, str] = {}
 
@@ -162,7 +161,7 @@ class Makers:
 
     def held(self, function: str, **options: object) -> str:
         """Return an execution that runs until ``let_go``."""
-        name = f"held-{next(self._numbers)}-{id(self)}"
+        name = random_id()
         execution = self._desk.call(function, name, **options)
         self._project.until_noted(name)
         self._held.append(name)
