@@ -205,7 +205,7 @@ def _checked_id(id: object) -> str:
     if not is_id(whole) or (dot and not (number.isascii() and number.isdecimal())):
         shown = repr(id) if len(id) <= _LONGEST_SHOWN else f"{id[:_LONGEST_SHOWN]!r}…"
         raise ExecutionNotFound(
-            f"no execution has the id {shown}", mend="an id has 26 letters and digits, as `call.id`"
+            f"no execution has the id {shown}", mend="an id is 26 letters and digits, as `call.id` gives it"
         )
     return str.__str__(id)  # a plain one: subclasses do not travel
 
