@@ -236,7 +236,7 @@ class Dispatcher:
         self._deadlines.remove(assigned)
         self.standstill.free(assigned)
         if assigned.is_waiting:
-            self.waiting.forget(assigned)
+            self.waiting.release(assigned)
         self._slots.released(assigned)
 
     def worker_died(self, worker: WorkerProcess) -> None:

@@ -119,10 +119,11 @@ class Waiting:
         else:
             self._slots.resume_now(assigned)
 
-    def forget(self, assigned: Assigned) -> None:
-        """Drop the waits of an attempt that has ended."""
-        for waiter in list(self._of.get(assigned, ())):
-            self._remove(waiter)
+    def release(self, assigned: Assigned) -> None:
+        """An attempt has ended; a thread it left behind may still wait, and is answered as a caller outside."""
+        for waiter in self._of.pop(assigned, ()):
+            waiter.assigned = None
+        self._attempts.pop(assigned.running.id, None)
 
     def drop(self, asker: Asker) -> None:
         """Drop the waits of a caller that has gone."""

@@ -28,6 +28,18 @@ def project(make_project: Callable[[], Project]) -> Project:
             async def second():
                 await await_result(third)()
         """,
+        blocking="""
+            from .total import total
+            @defer(retry=False)
+            async def blocking():
+                await_result(total)(0).wait()
+        """,
+        threaded="""
+            from .total import total
+            @defer
+            async def threaded():
+                return await asyncio.to_thread(await_result(total)(1).wait)
+        """,
         total="""
             @defer
             async def total(depth):
@@ -146,6 +158,17 @@ def test_two_chains_that_hold_each_others_places_do_not_stand_still(make_project
         ends = sorted(client.wait(id) for id in ids)
 
     assert ends == ["failed", "succeed"]
+
+
+def test_a_thread_of_a_parent_may_wait_too(project: Project, client: Client) -> None:
+    assert project.result(client.run("threaded")) == 2
+
+
+def test_blocking_the_loop_of_a_worker_until_a_child_has_ended_is_refused(project: Project, client: Client) -> None:
+    message = project.error(client.run("blocking"))["message"]
+
+    assert "may have to run on the event loop that wait() blocks" in message
+    assert "await it, or wait in a thread" in message
 
 
 def test_a_child_that_failed_raises_what_it_failed_with(project: Project, client: Client) -> None:

@@ -127,13 +127,16 @@ def test_a_failure_travels_as_json(waiting: Waiting) -> None:
     assert json.loads(ended.error or b"")["message"] == "no"
 
 
-def test_an_attempt_that_has_ended_waits_for_nothing(bench: Bench, waiting: Waiting) -> None:
+def test_a_thread_that_an_attempt_left_behind_is_answered_and_holds_no_slot(bench: Bench, waiting: Waiting) -> None:
     for number, seq in ((1, 7), (2, 8)):
         waiting.add(bench.worker, number, "x", seq=seq)
-    waiting.forget(bench.attempts[7])
+    waiting.release(bench.attempts[7])
+    left = waiting.attempts
     waiting.ended("x", "succeed", None, None)
 
-    assert bench.worker.answered == [2]
+    assert left == [bench.attempts[8]]
+    assert bench.worker.answered == [1, 2]
+    assert bench.granted == 1  # the slot of the one that ended; its own attempt was released by whoever ended it
 
 
 def test_a_wait_that_is_cut_is_not_answered_and_leaves_the_others(waiting: Waiting) -> None:
