@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from defer_cli.definitions import Definition
 from defer_cli.domain.enqueue import Enqueue
-from defer_cli.domain.errors import NoRunner
+from defer_cli.domain.errors import DeferError, NoRunner
 from defer_cli.domain.settle import Move
 from defer_cli.engine.dispatcher import Dispatcher
 from defer_cli.engine.events import Event
@@ -57,8 +57,7 @@ class SandboxRunner:
     ``on_lonely_wait`` is called when somebody outside waits for an execution's end while nobody drains the sandbox.
     """
 
-    def __init__(self, database: Path, *, project: Path, clock: Clock) -> None:
-        self._database = database
+    def __init__(self, project: Path, clock: Clock) -> None:
         self._project = project
         self._clock = clock
         self.on_lonely_wait: Callable[[], None] = lambda: None
@@ -67,6 +66,7 @@ class SandboxRunner:
         self._outside = _Outside(self._reply)
         self._ready: Future[None] = Future()
         self._thread = threading.Thread(target=self._run, name="defer-sandbox", daemon=True)
+        self._database: Path
         self._loop: asyncio.AbstractEventLoop
         self._stop: asyncio.Event
         self.functions = Functions(project)
@@ -74,8 +74,9 @@ class SandboxRunner:
 
     # Any other thread.
 
-    def start(self) -> None:
+    def start(self, database: Path) -> None:
         """Open the store and begin to answer."""
+        self._database = database
         self._thread.start()
         self._ready.result()
 
@@ -95,7 +96,7 @@ class SandboxRunner:
 
     def run_now(self, work: Coroutine[Any, Any, T]) -> T:
         """Return what ``work`` comes to on the runner's loop, after all that was reported before."""
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+        return self._submitted(work).result()
 
     def bench(self) -> Bench:
         """Return a place on the running loop where functions run."""
@@ -104,7 +105,7 @@ class SandboxRunner:
 
     def begin(self, bench: Bench) -> Future[Tally]:
         """Have ``bench`` run what is queued; the future is done when nothing is left that could run."""
-        return asyncio.run_coroutine_threadsafe(self._run_on(bench), self._loop)
+        return self._submitted(self._run_on(bench))
 
     def cut(self) -> None:
         """Interrupt what runs."""
@@ -113,6 +114,12 @@ class SandboxRunner:
     def look(self) -> None:
         """See that the clock has moved."""
         self._tell(self._look)
+
+    def _submitted(self, work: Coroutine[Any, Any, T]) -> Future[T]:
+        if self._thread.is_alive():
+            return asyncio.run_coroutine_threadsafe(work, self._loop)
+        work.close()
+        raise DeferError("the sandbox is not open", mend="use it inside `with Sandbox() as sandbox:`")
 
     def _know(self, found: Sequence[Definition]) -> None:
         for definition in found:

@@ -7,12 +7,15 @@ import tempfile
 from pathlib import Path
 from typing import Any, Protocol, Self, TypeAlias
 
+import msgspec
+
 from defer_cli.background import BackgroundFunction, CronFunction
 from defer_cli.client.asking import get_execution, get_execution_result, list_execution_attempts, list_executions
 from defer_cli.client.delivery import LONGEST_WAIT_SECONDS
 from defer_cli.client.lanes import Lane, lead_to_test
 from defer_cli.client.process import sender
 from defer_cli.domain.arguments import decode_arguments
+from defer_cli.domain.changes import Change
 from defer_cli.domain.enqueue import Enqueue
 from defer_cli.domain.errors import DeferError, Unconfirmed
 from defer_cli.domain.execution import Attempt, Execution
@@ -36,6 +39,11 @@ Which: TypeAlias = _HasId | str
 
 _open: list[Sandbox] = []
 
+for _kind in (Attempt, Change, Filters):
+    # msgspec keeps for good what the types of fields are when it first needs them: freezegun's, in a test that freezes
+    # the time.
+    msgspec.json.Decoder(_kind)
+
 
 class Sandbox:
     """Takes the calls of this process while it is open: a store of its own, no runner, no project.
@@ -44,22 +52,20 @@ class Sandbox:
     """
 
     def __init__(self, *, project: Path | None = None) -> None:
-        self._project = project or Path.cwd()
-
-    def __enter__(self) -> Self:
-        """Open it; raise ``DeferError`` while another one is open."""
-        if _open:
-            raise DeferError("another sandbox is open in this process", mend="use one at a time")
-        self._folder = tempfile.TemporaryDirectory(prefix="defer-", ignore_cleanup_errors=True)
         self.clock = Clock()
         """Stands still: ``clock.now``, and ``clock.move("1h")``, which makes due what was to wait so long."""
-        database = Path(self._folder.name) / "defer.db"
-        self._runner = SandboxRunner(database, project=self._project, clock=self.clock)
+        self._runner = SandboxRunner(project or Path.cwd(), self.clock)
         self._drains = Drains(self._runner)
         self._lanes: dict[str | None, SandboxLane] = {}
         self.clock.on_move = self._runner.look
         self._runner.on_lonely_wait = self._drains.begin_for_waiter
-        self._runner.start()
+
+    def __enter__(self) -> Self:
+        """Open it, once; raise ``DeferError`` while another one is open."""
+        if _open:
+            raise DeferError("another sandbox is open in this process", mend="use one at a time")
+        self._folder = tempfile.TemporaryDirectory(prefix="defer-", ignore_cleanup_errors=True)
+        self._runner.start(Path(self._folder.name) / "defer.db")
         _open.append(self)
         lead_to_test(self._lane_for)
         return self

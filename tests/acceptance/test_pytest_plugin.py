@@ -47,6 +47,24 @@ async def test_shipping(sandbox):
     ship("A-12")
     await sandbox.drain()
 """
+FROZEN_TEST = """
+import asyncio
+import datetime
+import sys
+from app import greet
+
+class Frozen(datetime.datetime):
+    pass
+
+def test_greeting(sandbox, monkeypatch):
+    for name, module in list(sys.modules.items()):  # as freezegun does
+        if name.startswith("defer_cli") and vars(module).get("datetime") is datetime.datetime:
+            monkeypatch.setattr(module, "datetime", Frozen)
+    call = greet("Ada")
+    asyncio.run(sandbox.drain())
+    assert [one.id for one in sandbox.executions(greet)] == [call.id]
+    assert len(sandbox.attempts(call)) == 1
+"""
 ASYNCIO = ["-o", "asyncio_default_fixture_loop_scope=function"]
 WAYS = {
     "plain": (PLAIN_TEST, ["-p", "no:asyncio", "-p", "no:anyio"]),
@@ -82,6 +100,12 @@ def test_the_sandbox_works_with_every_way_of_writing_tests(way: str, tmp_path: P
 
     assert "1 passed" in tested.stdout, tested.stdout + tested.stderr
     assert sorted(path.name for path in tmp_path.iterdir() if path.name != "__pycache__") == ["app.py", "test_app.py"]
+
+
+def test_time_may_be_frozen_by_others(tmp_path: Path) -> None:
+    tested = run_pytest(tmp_path, FROZEN_TEST, "-p", "no:asyncio")
+
+    assert "1 passed" in tested.stdout, tested.stdout + tested.stderr
 
 
 def test_a_failing_function_is_shown_where_it_fails(tmp_path: Path) -> None:

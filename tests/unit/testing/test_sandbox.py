@@ -48,6 +48,13 @@ def test_its_threads_and_files_go_with_it() -> None:
     assert not defer_enabled()
 
 
+async def test_it_is_used_while_it_is_open() -> None:
+    sandbox = Sandbox()
+
+    with pytest.raises(DeferError, match="the sandbox is not open; use it inside `with Sandbox"):
+        await sandbox.drain()
+
+
 def test_each_has_a_store_of_its_own() -> None:
     for _ in range(2):
         with Sandbox() as sandbox:
