@@ -35,7 +35,7 @@ def wait_for_end(data: DataFolder, id: str, function: str, limit: timedelta | No
         progress.end()
         say(f"no longer waiting; the execution goes on: `defer cancel --force {id}` would end it")
         raise
-    progress.end()
+    progress.end(ending)
     if ending is None:
         say(f"timed out; the execution goes on: see `defer show {id}`")
         return TIMED_OUT
@@ -143,15 +143,18 @@ class _Progress:
         now = datetime.now(UTC)
         attempt = f", attempt {execution['attempt']}" if execution["attempt"] > 1 else ""
         if execution["state"] != State.CREATED:
-            return f"{attempt} for {duration_words(execution, now=now)}" if self._is_live else attempt
+            span = duration_words(execution, now=now) if self._is_live else ""
+            return f"{attempt} {'after' if execution['finished_at'] else 'for'} {span}" if span else attempt
         due = datetime.fromisoformat(execution["scheduled_at"])
         if due <= now:
             return attempt
         what = f", attempt {execution['attempt']} failed, retry" if execution["charged"] else ", due"
         return f"{what} {distance_words(due, now=now) if self._is_live else 'at ' + moment_words(due)}"
 
-    def end(self) -> None:
-        """Leave the line."""
+    def end(self, ending: dict[str, Any] | None = None) -> None:
+        """Leave the line, with how it ended in its place."""
         if self._is_live and self._shown:
+            if ending is not None:
+                self.show(ending, {})
             print(file=sys.stderr)
         self._shown = ""

@@ -42,6 +42,7 @@ def check_folder(data: DataFolder, root: str | None) -> Iterator[Finding]:
         yield problem("data folder", f"{data.path} cannot be written", f"chmod 700 {data.path}")
     else:
         yield ok("data folder", f"{data.path}, of {_user(owner)}")
+    yield from _closed(data)
     yield from _too_open(data)
     yield from _replaced(data, root)
 
@@ -89,6 +90,13 @@ def check_inbox(data: DataFolder, *, has_runner: bool) -> Iterator[Finding]:
         )
     if len(refused) > _REFUSED_SHOWN:
         yield warning("refused calls", f"{len(refused) - _REFUSED_SHOWN:,} more files", f"look into {data.refused}")
+
+
+def _closed(data: DataFolder) -> Iterator[Finding]:
+    for path in (data.database, data.socket, data.lock):
+        if os.path.exists(path) and not os.access(path, os.R_OK | os.W_OK):
+            words = f"{path}, of {_user(os.stat(path).st_uid)}, cannot be read and written by {_user(os.geteuid())}"
+            yield problem("permissions", words, f"run defer as its owner, or chmod u+rw {path}")
 
 
 def _too_open(data: DataFolder) -> Iterator[Finding]:

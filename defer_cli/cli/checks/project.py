@@ -133,7 +133,7 @@ def _env_file(path: str) -> Iterator[Finding]:
     if not os.path.exists(path):
         return
     if not os.access(path, os.R_OK):
-        yield problem(".env", f"{path} cannot be read, and is taken for empty", f"chmod u+r {path}, or mend its owner")
+        yield problem(".env", f"{path} cannot be read by this user", f"chmod u+r {path}, or mend its owner")
         return
     try:
         has_token = bool(dotenv(os.path.dirname(path), "DEFER_TOKEN").get("DEFER_TOKEN"))
@@ -198,5 +198,5 @@ def discovered(subject: Subject) -> Discovery | None:
 
     try:
         return discover(Path(subject.root), Path(subject.folder))
-    except UnicodeDecodeError:  # of the .env that functions get: told among the settings
+    except (UnicodeDecodeError, PermissionError):  # of the .env that functions get: told by itself
         return None
