@@ -151,6 +151,7 @@ def test_one_that_catches_the_cancel_and_returns_is_aborted_all_the_same(project
         ids = [client.call("returning"), client.call("raising")]
         project.until_noted("began", 2)
         aborted_within(client, ids)
+        runner.stop()
 
     assert [(project.result(id), project.get(id).charged) for id in ids] == [(None, 0)] * 2
     assert [project.outcomes(id) for id in ids] == [["aborted"]] * 2

@@ -24,13 +24,13 @@ from defer_cli.domain.states import RUNNING_STATES, State
 from defer_cli.engine.dispatcher import Dispatcher
 from defer_cli.engine.requests import Requests
 from defer_cli.intake import Intake
-from defer_cli.link.frames import Outcomes, Wait
+from defer_cli.link.frames import Outcomes, Unwait, Wait
 from defer_cli.reports import Reports
 from defer_cli.store.sqlite import open_reader, open_store
 from defer_cli.store.sqlite.store import SqliteStore
 from defer_cli.store.writer import Writer, _Turn
 from defer_cli.workers.pool import Pool
-from defer_cli.workers.process import Assigned
+from defer_cli.workers.process import Assigned, WorkerProcess
 from tests.store.harness import NOON, newest
 from tests.unit.engine.harness import FakeListener, FakePool, FakeWorker, raised, returned, spec
 
@@ -66,6 +66,7 @@ class Steps:
         self.workers: list[FakeWorker] = []
         self.ids: list[str] = []
         self.asked: list[tuple[str, asyncio.Task[Any]]] = []
+        self.waits: list[tuple[WorkerProcess, int]] = []
         self.overtaken = 0
 
     def _broke(self, error: BaseException) -> None:
@@ -113,6 +114,12 @@ class Steps:
         if (assigned := self._one_running()) is not None:
             frame = Wait(len(self.done), self.dice.choice(self.ids), assigned.running.seq)
             self.requests.take(frame, assigned.process)
+            self.waits.append((assigned.process, frame.number))
+
+    def wait_no_longer(self) -> None:
+        if self.waits:
+            process, number = self.dice.choice(self.waits)
+            self.requests.take(Unwait(number), process)
 
     def join(self) -> None:
         worker = FakeWorker(len(self.workers), lambda worker: None)
@@ -159,7 +166,15 @@ class Steps:
     async def go(self) -> None:
         """Do what the dice say, then bring everything to its end."""
         often = [self.commit, self.deliver, self.call, self.abort, self.report]
-        seldom = [self.join, self.retire, self.die, self.wait, self.run_over_its_time, self.outlast_the_grace]
+        seldom = [
+            self.join,
+            self.retire,
+            self.die,
+            self.wait,
+            self.wait_no_longer,
+            self.run_over_its_time,
+            self.outlast_the_grace,
+        ]
         for _ in range(STEPS):
             step = self.dice.choice(often * 4 + seldom)
             self.done.append(step.__name__)
