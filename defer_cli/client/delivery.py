@@ -225,7 +225,10 @@ def wake(arrived: Iterable[Arrival]) -> None:
     for arrival in arrived:
         for waiter in arrival.waiters:
             if isinstance(waiter, LockType):
-                waiter.release()
+                try:
+                    waiter.release()
+                except RuntimeError:  # an answer and the deadline came at once, on two threads
+                    pass
             else:
                 by_loop.setdefault(waiter.get_loop(), []).append(waiter)
         arrival.waiters.clear()  # who comes late looks at the outcome first

@@ -82,6 +82,8 @@ _worker_lane: _WorkerLane | None = None
 _lanes_of_test: Callable[[str | None], Lane] | None = None
 _defined: tuple[int, tuple[Lane, ...]] = (0, ())
 """How many definitions there were when their lanes were last looked up, and those."""
+_here: tuple[str, str] = ("", "")
+"""The working directory when its root was last found, and that: finding it reads files."""
 
 
 def lead_to_test(lanes: Callable[[str | None], Lane] | None) -> None:
@@ -157,13 +159,14 @@ def defer_enabled() -> bool:
 
 def forget_lanes() -> None:
     """Begin anew in a process that was just forked: connections belong to the process that made them."""
-    global _defined
+    global _defined, _here
     for connection in _connections.values():
         connection.abandon()
     _connections.clear()
     _lanes_by_root.clear()
     _lanes_by_file.clear()
     _defined = 0, ()
+    _here = "", ""
 
 
 def _lanes_of_definitions() -> tuple[Lane, ...]:
@@ -187,20 +190,22 @@ def _lane_of(root: str) -> Lane:
 
 def _root_here() -> str:
     """Return the root of the project this process runs in; any will do where an absolute ``DEFER_DATA`` decides."""
+    global _here
     if os.path.isabs(os.environ.get("DEFER_DATA", "")):
         return os.sep
     try:
         here = os.getcwd()
     except OSError:  # it was removed
         here = os.sep
-    root = find_root(here)
-    if root is None:
+    if _here[0] != here and (root := find_root(here)) is not None:
+        _here = here, root
+    if _here[0] != here:
         raise SettingError(
             "this process has defined no function of a defer project, and its working directory is in none",
             where=here,
             mend="import one of its functions, run in its folder, or set DEFER_DATA to its data folder",
         )
-    return root
+    return _here[1]
 
 
 def _lane_of_worker(route: Route) -> Lane:

@@ -10,6 +10,7 @@ from typing import TypeVar
 import pytest
 
 from defer_cli import Execution, Filters, Interval, Listing, Page, State
+from defer_cli.changes import MOST_AT_ONCE
 from defer_cli.domain.ids import random_id
 from tests.contract.conftest import Makers
 from tests.contract.desk import Desk
@@ -241,3 +242,11 @@ def test_attempts_that_no_frame_could_hold_are_cut_and_go_on(desk: Desk, wordy: 
 
     assert len(pages) == 2
     assert newest_first == list(range(41, 0, -1))
+
+
+def test_as_many_changes_as_may_be_asked_for_at_once_fit_an_answer(desk: Desk, client: Client, crowd: str) -> None:
+    ids = [one.id for one in desk.list(Page(first=MOST_AT_ONCE), Filters(metadata={TAG: [crowd]}))]
+    changes = client.ask("reschedule", ids=ids, scheduled_us=2_000_000_000_000_000)
+
+    assert len(changes) == MOST_AT_ONCE
+    assert not any(change["refusal"] for change in changes)
