@@ -28,6 +28,7 @@ class Drains:
         self._caller: AbstractEventLoop | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._threads: list[threading.Thread] = []
+        self._is_closed = False
 
     def note_caller(self) -> None:
         """Remember where calls are made outside of functions: who waits for a result there lends that loop."""
@@ -54,6 +55,8 @@ class Drains:
 
     def begin_for_waiter(self) -> None:
         """Drain because somebody outside waits: on the loop where the last call was made, else on one of its own."""
+        if self._is_closed:
+            return
         loop = self._caller
         try:
             if loop is not None and loop.is_running():
@@ -66,7 +69,8 @@ class Drains:
         thread.start()
 
     def close(self) -> None:
-        """Interrupt what still runs; a loop of the test's own ends it itself."""
+        """Interrupt what still runs, and begin nothing more; a loop of the test's own ends it itself."""
+        self._is_closed = True
         self._runner.cut()
         for thread in self._threads:
             thread.join()

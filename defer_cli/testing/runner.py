@@ -20,7 +20,7 @@ from defer_cli.engine.dispatcher import Dispatcher
 from defer_cli.engine.events import Event
 from defer_cli.engine.requests import Caller, Requests
 from defer_cli.intake import Intake
-from defer_cli.link.frames import Ended, Logs, Unwait, Wait
+from defer_cli.link.frames import Ended, Failure, Logs, Unwait, Wait
 from defer_cli.reports import Reports
 from defer_cli.store.sqlite.reader import open_reader
 from defer_cli.store.sqlite.store import open_store
@@ -62,7 +62,7 @@ class SandboxRunner:
         self._clock = clock
         self.on_lonely_wait: Callable[[], None] = lambda: None
         self._work: Work | None = None
-        self._callers: dict[int, Caller] = {}
+        self._waits: dict[int, tuple[Caller, str]] = {}
         self._outside = _Outside(self._reply)
         self._ready: Future[None] = Future()
         self._thread = threading.Thread(target=self._run, name="defer-sandbox", daemon=True)
@@ -186,6 +186,9 @@ class SandboxRunner:
             return await self._work.run(self._reports)
         finally:
             self._work = None
+            for caller, id in list(self._waits.values()):  # the drain was cut short
+                if caller is self._outside:
+                    self._look_after(id)
 
     def settled(self, moves: Sequence[Move]) -> None:
         """Attempts have ended."""
@@ -217,9 +220,9 @@ class SandboxRunner:
         if isinstance(message, Wait):
             if message.waiter_seq and work is not None:
                 caller = work.worker
-            self._callers[message.number] = caller
-        elif isinstance(message, Unwait):
-            caller = self._callers.pop(message.number, caller)
+            self._waits[message.number] = caller, message.id
+        elif isinstance(message, Unwait) and message.number in self._waits:
+            caller, _ = self._waits.pop(message.number)
         self._requests.take(message, caller)
         if work is not None:
             work.look()
@@ -240,8 +243,8 @@ class SandboxRunner:
             self._writer.write_logs(message.chunks)
 
     def _reply(self, message: Struct) -> None:
-        if isinstance(message, Ended):
-            self._callers.pop(message.number, None)
-            if self._work is not None:
-                self._work.tally.heard.add(message.id)
+        if isinstance(message, Ended | Failure):
+            self._waits.pop(message.number, None)
+        if isinstance(message, Ended) and self._work is not None:
+            self._work.tally.heard.add(message.id)
         self.link.deliver(message)  # type: ignore[arg-type]  # replies only

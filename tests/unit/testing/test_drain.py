@@ -8,7 +8,7 @@ import traceback
 
 import pytest
 
-from defer_cli import DeferError, ExecutionFailed, assign_options, await_result, defer
+from defer_cli import DeferError, ExecutionFailed, assign_options, await_result, current_execution, defer
 from defer_cli.testing import Drained, Sandbox
 from tests.unit.testing.functions import (
     add,
@@ -237,6 +237,26 @@ async def test_who_waits_in_the_test_has_it_run(sandbox: Sandbox) -> None:
     assert await await_result(greet)("Ada") == "Hello Ada."
     with pytest.raises(ExecutionFailed, match="out of stock"):
         await await_result(fail)("out of stock")
+
+
+async def test_who_waits_in_the_test_outlives_a_drain_that_is_cancelled(sandbox: Sandbox) -> None:
+    begun = asyncio.Queue[int]()
+
+    @defer
+    async def pause() -> int:
+        begun.put_nowait(current_execution().attempt)
+        if current_execution().attempt == 1:
+            await asyncio.Event().wait()
+        return 7
+
+    call = await_result(pause)()
+    draining = asyncio.ensure_future(sandbox.drain())
+    async with asyncio.timeout(20):
+        await begun.get()
+        waiting = asyncio.ensure_future(call)
+        draining.cancel()
+
+        assert await waiting == 7
 
 
 def test_who_waits_without_a_loop_has_it_run(sandbox: Sandbox) -> None:
