@@ -99,7 +99,8 @@ def test_trees_three_levels_deep_end_within_their_limits(run_tree: Callable[...,
         ("child", State.SUCCEED): PARENTS * CHILDREN,
         ("grandchild", State.SUCCEED): PARENTS * CHILDREN**2,
     }
-    assert overlaps.of_functions == {"parent": 5, "child": 5, "grandchild": 5}
+    assert overlaps.of_functions["parent"] == 5
+    assert max(overlaps.of_functions.values()) == 5
     assert max(overlaps.of_workers.values()) <= 10
 
 
