@@ -62,7 +62,7 @@ class Standstill:
 
     def _can_go_on(self, assigned: Assigned) -> bool:
         seen: set[Assigned | str] = {assigned}
-        left: list[Iterator[Waiter]] = [iter(self._waiting.of(assigned))]
+        left = [self._waits_of(assigned)]
         while left:
             waiter = next(left[-1], None)
             if waiter is None:
@@ -71,7 +71,7 @@ class Standstill:
             behind = self._behind(waiter, seen)
             if behind is None:
                 return True
-            left += [iter(self._waiting.of(one)) for one in behind]
+            left += map(self._waits_of, behind)
         return False
 
     def _behind(self, waiter: Waiter, seen: set[Assigned | str]) -> list[Assigned] | None:
@@ -94,6 +94,10 @@ class Standstill:
         new = [one for one in behind if one not in seen]
         seen.update(new)
         return new
+
+    def _waits_of(self, assigned: Assigned) -> Iterator[Waiter]:
+        """Look at the latest first: of thousands, those begun first have ended first, and a dict keeps their gaps."""
+        return reversed(self._waiting.of(assigned))
 
     def _waits(self, assigned: Assigned) -> bool:
         return bool(self._waiting.of(assigned)) and not assigned.is_ending

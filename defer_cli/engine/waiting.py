@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Reversible
 from functools import partial
 from typing import Protocol
 
@@ -61,8 +61,8 @@ class Waiting:
         """Whether anybody waits for this execution."""
         return id in self._by_id
 
-    def of(self, assigned: Assigned) -> Iterable[Waiter]:
-        """Return what an attempt waits for."""
+    def of(self, assigned: Assigned) -> Reversible[Waiter]:
+        """Return what an attempt waits for, in the order in which it began to."""
         return self._of.get(assigned, ())
 
     def attempt(self, id: str) -> Assigned | None:
