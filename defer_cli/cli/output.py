@@ -90,7 +90,9 @@ def width_of(stream: IO[str]) -> int | None:
 
 def show_json(document: Any) -> None:
     """Print one JSON document on stdout; letters beyond ASCII are escaped, so it is harmless on a terminal too."""
-    print(json.dumps(document, indent=2))
+    import msgspec
+
+    print(msgspec.json.format(json.dumps(document), indent=2))  # json's own indenting is ten times slower
 
 
 def say(text: str) -> None:

@@ -77,6 +77,12 @@ async def test_children_are_counted_by_state(reports: Reports, store: Store) -> 
     assert await ask(reports, "children", id="p") == {"created": 2}
 
 
+async def test_executions_are_counted_by_function_and_state(reports: Reports, store: Store) -> None:
+    insert(store, call("a"), call("a"), call("b"))
+
+    assert await ask(reports, "counts") == {"a": {"created": 2}, "b": {"created": 1}}
+
+
 async def test_a_log_is_told_line_by_line(reports: Reports, store: Store) -> None:
     enqueue(store, id="x")
     (running,) = start(store)

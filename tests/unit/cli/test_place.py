@@ -1,4 +1,4 @@
-"""Where a data folder would be lost."""
+"""Whose executions a command looks at, and where a data folder would be lost."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from defer_cli.cli.place import why_a_deploy_replaces
+from defer_cli.cli.place import find_data, why_a_deploy_replaces
+from defer_cli.domain.errors import SettingError
+from defer_cli.link.inbox import write_entry
+from tests.store.harness import call
 
 
 def why(data: Path, project: Path) -> str | None:
@@ -39,3 +42,33 @@ def test_a_temporary_folder_of_a_project_that_stays_goes(monkeypatch: pytest.Mon
     monkeypatch.setattr("defer_cli.cli.place.gettempdir", lambda: str(tmp_path))
 
     assert why(tmp_path / "data", Path("/srv/app")) is not None
+
+
+def test_a_data_folder_needs_no_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    place = find_data(None, "data")
+
+    assert (place.project, place.data.path) == (None, str(tmp_path / "data"))
+    assert place.function_files() == {}
+    assert not place.has_store()
+
+
+def test_a_named_project_must_be_there_whatever_the_data_folder(tmp_path: Path) -> None:
+    with pytest.raises(SettingError, match="there is no folder"):
+        find_data(str(tmp_path / "none"), str(tmp_path))
+
+
+def test_without_a_data_folder_there_must_be_a_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("DEFER_DATA", raising=False)
+    with pytest.raises(SettingError, match="no defer project"):
+        find_data(None, None)
+
+
+def test_calls_in_the_inbox_are_something_stored(tmp_path: Path) -> None:
+    (tmp_path / "inbox").mkdir()
+    place = find_data(None, str(tmp_path))
+    before = place.has_store()
+    write_entry(place.data, [call()])
+
+    assert (before, place.has_store()) == (False, True)
