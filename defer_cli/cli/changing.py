@@ -14,7 +14,7 @@ from defer_cli.cli import access
 from defer_cli.cli.check import counted
 from defer_cli.cli.failures import FAILED, INTERRUPTED, NOT_FOUND, OK, UsageError, show_error
 from defer_cli.cli.output import say, show_json, visible
-from defer_cli.cli.steps import Progress, Steps, may_ask
+from defer_cli.cli.steps import Progress, Steps, is_wanted, may_ask
 from defer_cli.domain.changes import Refusal
 from defer_cli.domain.errors import ExecutionNotFound
 from defer_cli.domain.states import State
@@ -55,9 +55,9 @@ def change_executions(
     _check_usage(wish, ids, chosen, is_all=is_all)
     if is_all:
         ids = _ids_of(wish, place, chosen)
-        if ids:
-            _make_sure(wish, len(ids), chosen, is_sure=is_sure)
-        else:
+        if ids and not (is_sure or _is_wanted(wish, len(ids), chosen)):
+            return FAILED
+        if not ids:
             say(f"nothing to {wish.change}" if chosen.is_everything else "no execution passes these filters")
     told = _Told(wish, is_all=is_all, as_json=as_json)
     code = _change(wish, list(dict.fromkeys(ids)), place, told)
@@ -105,14 +105,12 @@ def _ids_of(wish: Wish, place: DataPlace, chosen: Chosen) -> list[str]:
     return waiting[::-1] + others[::-1]
 
 
-def _make_sure(wish: Wish, count: int, chosen: Chosen, *, is_sure: bool) -> None:
-    if is_sure:
-        return
+def _is_wanted(wish: Wish, count: int, chosen: Chosen) -> bool:
     what = f"{wish.change} {counted(count, 'execution')}"
     if not may_ask():
         raise UsageError(f"this would {what}, and nobody is there to be asked", mend="add --yes")
     narrowed = f" ({' '.join(chosen.words)})" if chosen.words else ""
-    typer.confirm(f"{what}{narrowed}?", abort=True, err=True)
+    return is_wanted(f"{what}{narrowed}?")
 
 
 def _change(wish: Wish, ids: list[str], place: DataPlace, told: _Told) -> int:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from defer_cli.cli.check import counted
-from defer_cli.cli.failures import INTERRUPTED, OK, UsageError
+from defer_cli.cli.failures import FAILED, INTERRUPTED, OK, UsageError
 from defer_cli.cli.options import Data, Json, Project
 from defer_cli.cli.output import moment_words, say, show_json
-from defer_cli.cli.steps import Progress, Steps, may_ask
+from defer_cli.cli.steps import Progress, Steps, is_wanted, may_ask
 from defer_cli.domain.duration import parse_duration
 from defer_cli.domain.execution import to_microseconds
 
@@ -37,8 +37,9 @@ def prune(
 
     before = datetime.now(UTC) - _span(older_than)
     place = find_data(project, data)
-    if not yes and may_ask():
-        typer.confirm(f"delete every execution that finished before {moment_words(before)}?", abort=True, err=True)
+    question = f"delete every execution that finished before {moment_words(before)}?"
+    if not yes and may_ask() and not is_wanted(question):
+        return FAILED
     deleted, is_whole = _prune(place, before) if place.has_store() else (0, True)
     if as_json:
         show_json({"deleted": deleted, "before": before.isoformat().replace("+00:00", "Z"), "is_complete": is_whole})

@@ -11,7 +11,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, Self
 
 from defer_cli.cli import access
-from defer_cli.cli.output import has_colour
+from defer_cli.cli.output import has_colour, say
 from defer_cli.domain.errors import Unconfirmed
 
 if TYPE_CHECKING:
@@ -122,3 +122,13 @@ class Progress:
 def may_ask() -> bool:
     """Return whether a person is there to be asked."""
     return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def is_wanted(question: str) -> bool:
+    """Ask a person; say so when nothing is to be changed."""
+    import typer
+
+    is_sure = typer.confirm(question, err=True)
+    if not is_sure:
+        say("nothing was changed")
+    return is_sure

@@ -52,7 +52,7 @@ def test_where_nothing_was_stored_nothing_is_deleted_and_nothing_made(project: P
     assert not (project / ".defer").exists()
 
 
-@pytest.mark.parametrize(("answer", "code", "left"), [("n\n", 130, 2), ("y\n", 0, 0)])
+@pytest.mark.parametrize(("answer", "code", "left"), [("n\n", 1, 2), ("y\n", 0, 0)])
 def test_on_a_terminal_it_asks_once(answer: str, code: int, left: int, project: Path) -> None:
     ended(project, 2)
     told = answered(project, ["prune", "--older-than", "1d"], answer)
