@@ -15,7 +15,7 @@ from defer_cli.domain.log_chunk import LogChunk
 from defer_cli.reports import QUESTIONS, Reports
 from defer_cli.store.contract import Reader, Store
 from defer_cli.store.sqlite import open_reader, open_store
-from tests.store.harness import apply, call, enqueue, fail, insert, start, succeed
+from tests.store.harness import NOON, SECOND, apply, call, enqueue, fail, insert, start, succeed
 
 
 @pytest.fixture
@@ -135,6 +135,20 @@ async def test_a_question_that_fails_does_not_spoil_the_next(reports: Reports, s
 
 def test_reports_that_never_read_are_closed(tmp_path: Path) -> None:
     Reports(lambda: open_reader(tmp_path / "defer.db")).close()
+
+
+async def test_the_health_of_a_store_is_told(reports: Reports, store: Store) -> None:
+    assert (await ask(reports, "health", now_us=NOON))["newest_us"] is None
+    with store.transaction():
+        store.start_runner(name="a", pid=7, version="1.0")
+    enqueue(store, id="x")
+    enqueue(store, id="y", scheduled_us=store.now() + 3600 * SECOND)
+    now_us = store.now()
+    told = await ask(reports, "health", now_us=now_us)
+
+    assert (told["runner"]["pid"], told["runner"]["stopped_us"]) == (7, None)
+    assert (told["due"], told["counts"], told["coming_retries"]) == (1, {"compute": {"created": 2}}, 0)
+    assert told["oldest_due_us"] <= told["newest_us"] <= now_us
 
 
 def test_each_question_says_what_it_answers() -> None:

@@ -86,7 +86,10 @@ class StoreChecks:
 
                 self._health = health(reader, to_microseconds(self._now))
             yield self._no_runner()
-            yield from self._whole(path, is_owned=False)
+            if not self._is_whole:
+                yield from self._whole(path, is_owned=False)
+        if self._is_whole:  # it takes long: a runner may start meanwhile
+            yield from self._whole(path, is_owned=True)
 
     def _no_runner(self) -> Finding:
         assert self._health is not None

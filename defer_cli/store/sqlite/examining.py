@@ -48,7 +48,7 @@ def examined(path: Path) -> Iterator[SqliteReader]:
 def look_for_damage(path: Path, *, seconds: float | None = None, is_owned: bool = False) -> bool:
     """Return whether the whole database was looked at within ``seconds`` (None: however long it takes).
 
-    ``is_owned``: a runner works on it. Raises ``StoreError`` for what is found.
+    ``is_owned``: a runner works on it, or may begin to. Raises ``StoreError`` for what is found.
     """
     deadline = None if seconds is None else time.monotonic() + seconds
     with reporting(path):

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from defer_cli.domain.errors import SettingError
-from defer_cli.domain.settings import Settings, UnsafeHost, is_loopback, resolve_settings
+from defer_cli.domain.settings import Settings, UnsafeHost, given_settings, is_loopback, resolve_settings
 
 
 def resolved(
@@ -215,3 +215,19 @@ def test_an_open_host_with_a_token_in_dotenv_only_is_refused_with_the_reason() -
 
 def test_an_open_host_is_harmless_where_nothing_listens() -> None:
     assert resolved(flags={"host": "0.0.0.0", "port": "off"}).port is None
+
+
+def test_what_was_given_is_told_as_it_was_written_with_the_source_that_wins() -> None:
+    given = given_settings(
+        flags={"slots": None, "grace": "5s"},
+        environ={"DEFER_SLOTS": "seven", "DEFER_PORT": ""},
+        dotenv={"DEFER_SLOTS": "8", "DEFER_PORT": "off"},
+        pyproject={"port": 1, "workers": 2},
+    )
+
+    assert given == {
+        "slots": ("seven", "DEFER_SLOTS in the environment"),
+        "port": ("off", "DEFER_PORT in .env"),
+        "grace": ("5s", "--grace"),
+        "workers": (2, "[tool.defer] workers in pyproject.toml"),
+    }

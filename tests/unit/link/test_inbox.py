@@ -13,7 +13,9 @@ from defer_cli.link.inbox import (
     UnreadableEntry,
     count_refused,
     list_entries,
+    list_refused,
     read_entry,
+    reason_of,
     refuse_entry,
     remove_entry,
     write_entry,
@@ -121,3 +123,14 @@ def test_what_root_writes_belongs_to_the_folders_owner(folder: DataFolder, tmp_p
     name = write_entry(folder, calls(1))
 
     assert os.stat(os.path.join(folder.inbox, name)).st_uid == 1234
+
+
+def test_why_an_entry_was_refused_is_read_as_one_line(folder: DataFolder) -> None:
+    told, untold = write_entry(folder, calls(1)), write_entry(folder, calls(1))
+    refuse_entry(folder, told, "first\nsecond")
+    refuse_entry(folder, untold, "lost")
+    os.unlink(os.path.join(folder.refused, f"{untold}.reason"))
+
+    assert list_refused(folder) == [told, untold]
+    assert reason_of(folder, told) == "first · second"
+    assert reason_of(folder, untold) == "nobody wrote down why"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import subprocess
@@ -124,3 +125,36 @@ def test_a_runner_that_no_longer_lives_refuses_nobody(path: Path) -> None:
 def _own_once(path: Path) -> bool:
     with lock.own(path, "runner"):
         return True
+
+
+def test_a_folder_that_nobody_owns_is_kept_free_and_nothing_is_written(path: Path) -> None:
+    with lock.kept_free(path) as owner:
+        assert owner is None
+    assert not path.exists()
+    path.write_text("as it was")
+    with lock.kept_free(path) as owner:
+        assert owner is None
+
+    assert path.read_text() == "as it was"
+
+
+def test_a_folder_that_is_owned_is_not_kept_free_and_its_owner_is_named(path: Path) -> None:
+    with held(path, "runner") as runner, lock.kept_free(path) as owner:
+        assert owner == f"a runner (pid {runner.pid})"
+
+
+def test_a_runner_waits_while_a_folder_is_kept_free(path: Path) -> None:
+    path.touch()
+    order: list[str] = []
+
+    def own() -> None:
+        with lock.own(path, "runner"):
+            order.append("owned")
+
+    with ThreadPoolExecutor(max_workers=1) as thread, lock.kept_free(path):
+        thread.submit(own)
+        with pytest.raises(BlockingIOError), path.open() as other:
+            fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        order.append("let go")
+
+    assert order == ["let go", "owned"]
