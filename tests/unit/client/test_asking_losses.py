@@ -21,7 +21,6 @@ from defer_cli.client.asking import (
 )
 from defer_cli.client.lanes import defer_enabled
 from defer_cli.domain.errors import ExecutionNotFound, NoRunner, SettingError, Unconfirmed
-from defer_cli.domain.ids import random_id
 from defer_cli.link.frames import Answer, Ask, Enqueues, Failure
 from defer_cli.link.inbox import list_entries
 from defer_cli.link.project import DataFolder, point_to
@@ -31,7 +30,7 @@ from tests.unit.client.calling import call
 from tests.unit.client.conftest import Function
 from tests.unit.client.fake_runner import DEADLINE_SECONDS, FakeRunner
 
-ID = random_id()
+ID = "01m8argyvwe8ht55xgrrcypejy"
 Asking = Callable[[str], Awaitable[Any]]
 CHANGES: list[Asking] = [cancel_execution, reschedule_execution, rerun_execution]
 QUESTIONS: list[Asking] = [get_execution, get_execution_result, list_execution_attempts, lambda _: list_executions()]
