@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from benchmarks.crowd import RUNNERS, Crowd, combinations, each_filter
+from benchmarks.crowd import BEGAN_US, RUNNERS, Crowd, combinations, each_filter
 from defer_cli import reports
 from defer_cli.domain.execution import Execution
 from defer_cli.domain.paging import Filters
@@ -39,11 +39,11 @@ def reader(crowd: Crowd) -> Iterator[Reader]:
     reader.close()
 
 
-def _asked(crowd: Crowd) -> Mapping[str, Filters]:
-    return each_filter(crowd.now_us) | combinations(crowd.now_us)
+def _asked(now_us: int) -> Mapping[str, Filters]:
+    return each_filter(now_us) | combinations(now_us)
 
 
-NAMES = sorted(_asked(type("_Any", (), {"now_us": 1_770_000_000_000_000})()))  # type: ignore[arg-type]  # only its clock
+NAMES = sorted(_asked(BEGAN_US))
 
 
 def passes(execution: Execution, filters: Filters) -> bool:
@@ -94,7 +94,7 @@ def everything(reader: Reader) -> list[Execution]:
 def test_a_filter_gives_what_a_look_at_each_would(
     crowd: Crowd, reader: Reader, everything: list[Execution], name: str
 ) -> None:
-    filters = _asked(crowd)[name]
+    filters = _asked(crowd.now_us)[name]
     expected = [execution.id for execution in everything if passes(execution, filters)]
 
     assert walk(reader, filters, size=500) == expected
@@ -120,7 +120,7 @@ def test_a_walk_misses_none_and_shows_no_one_twice_while_others_arrive(tmp_path:
 @pytest.mark.parametrize("seed", range(5))
 def test_filters_that_are_drawn_agree_too(crowd: Crowd, reader: Reader, everything: list[Execution], seed: int) -> None:
     dice = random.Random(seed)
-    asked = list(_asked(crowd).values())
+    asked = list(_asked(crowd.now_us).values())
     for _ in range(10):
         one, other = dice.choice(asked), dice.choice(asked)
         both = {
