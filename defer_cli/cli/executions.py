@@ -34,9 +34,7 @@ _LARGEST_LIMIT = 100_000
 _PATIENCE_SECONDS = 10.0
 _LONGEST_METADATA = 40
 
-Limit = Annotated[
-    int, typer.Option("--limit", "-n", min=1, max=_LARGEST_LIMIT, metavar="N", help="How many to show; 20 by default.")
-]
+Limit = Annotated[int, typer.Option("--limit", "-n", min=1, max=_LARGEST_LIMIT, metavar="N", help="How many to show.")]
 After = Annotated[
     str | None, typer.Option("--after", metavar="CURSOR", help="Go on behind this place; a page's footer names it.")
 ]
@@ -57,7 +55,10 @@ def executions(
     data: Data = None,
     as_json: Json = False,
 ) -> int:
-    """Show executions, newest first: their state, when they were due, how long they ran, where they came from."""
+    """Show executions, newest first: their state, when they were due, how long they ran, where they came from.
+
+    For example: defer executions --state failed --since 2h --metadata user=12
+    """
     _check_cursors(after, before)
     from defer_cli.cli.place import find_data
 
