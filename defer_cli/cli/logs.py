@@ -207,4 +207,4 @@ def _data(lines: deque[Line]) -> list[dict[str, Any]]:
 def _nothing(reading: _Reading, id: str) -> str:
     if reading.state == "created":
         return f"it has not printed anything, and waits to run; follow it with `defer logs -f {visible(id)}`"
-    return f"it has not printed anything; it is {reading.state}"
+    return f"it has not printed anything; its state is {reading.state}"

@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import gettempdir
 
 from defer_cli.domain.errors import SettingError
-from defer_cli.domain.settings import Settings, resolve_settings
+from defer_cli.domain.settings import Settings, masked_names, resolve_settings
 from defer_cli.link.project import (
     DataFolder,
     data_folder,
@@ -16,6 +16,7 @@ from defer_cli.link.project import (
     find_root,
     functions_folder,
     project_root,
+    setting,
     tool_table,
 )
 
@@ -65,6 +66,11 @@ class DataPlace:
         from defer_cli.discovery.scan import scan
 
         return {file.stem: file for file in scan(self.project, Path(functions_folder(str(self.project)))).files}
+
+    def masked_names(self) -> tuple[str, ...]:
+        """Return the names that the project calls secret, beside those that look so to everybody."""
+        given = None if self.project is None else setting(str(self.project), "mask")
+        return masked_names(given or "", "mask")
 
     def has_store(self) -> bool:
         """Return whether anything was ever stored, or waits in the inbox to be."""

@@ -63,12 +63,10 @@ def find_execution(place: DataPlace, id: str, *, with_all_attempts: bool) -> dic
     except ExecutionNotFound:
         raise not_found(id) from None
     result, error = found["result"], found["error"]
-    if number is not None:
-        error = attempts[0]["error"]
     return found | {
         "arguments": _named(arguments, found["function"], place),
-        "result": None if result is None else masked(json.loads(result)),
-        "error": json.loads(error) if isinstance(error, str) else error,
+        "result": None if result is None else masked(json.loads(result), also=place.masked_names()),
+        "error": None if error is None else json.loads(error),
         "children": children,
         "attempts": attempts,
     }
@@ -120,9 +118,10 @@ def _named(arguments: Any, function: str, place: DataPlace) -> dict[str, Any]:
     args, kwargs = (arguments["args"], arguments["kwargs"]) if isinstance(arguments, dict) else (arguments, {})
     file = place.function_files().get(function)
     names, starred = ([], None) if file is None else parameter_names(Path(file), function)
+    also = place.masked_names()
     names = [*names, *([starred or ""] * (len(args) - len(names)))]
     return {
-        "args": [masked_under(name, value) for name, value in zip(names, args, strict=False)],
-        "kwargs": masked(kwargs),
+        "args": [masked_under(name, value, also=also) for name, value in zip(names, args, strict=False)],
+        "kwargs": masked(kwargs, also=also),
         "names": names[: len(args)],
     }

@@ -39,6 +39,8 @@ class Settings:
     """0: any free one; None: no API and no console."""
     grace: timedelta = timedelta(seconds=20)
     log_format: LogFormat = "logfmt"
+    mask: tuple[str, ...] = ()
+    """More names under which arguments and results are masked, beside ``password``, ``token`` and their like."""
     token: str | None = field(default=None, repr=False)
     token_file: str | None = None
 
@@ -194,6 +196,13 @@ def _log_format(value: object, where: str) -> str:
     return str(value)
 
 
+def masked_names(value: object, where: str) -> tuple[str, ...]:
+    """Return the names that a setting adds to those that look secret; raise ``SettingError`` naming ``where``."""
+    if not isinstance(value, str):
+        raise SettingError(f"{value!r} is not a text", where=where, mend='write names with commas: "iban, tax_id"')
+    return tuple(name.strip() for name in value.split(",") if name.strip())
+
+
 _PARSERS: dict[str, Callable[[object, str], object]] = {
     "directory": _text,
     "data": _text,
@@ -203,4 +212,5 @@ _PARSERS: dict[str, Callable[[object, str], object]] = {
     "port": _port,
     "grace": _grace,
     "log_format": _log_format,
+    "mask": masked_names,
 }

@@ -121,7 +121,7 @@ def test_what_printed_nothing_says_why(project: Path) -> None:
         end(store, begin(store, "weekly"), "succeed")
 
     assert "waits to run" in defer(project, "logs", waiting).err
-    assert "it is succeed" in defer(project, "logs", silent).err
+    assert "its state is succeed" in defer(project, "logs", silent).err
     assert defer(project, "logs", silent).out == ""
 
 

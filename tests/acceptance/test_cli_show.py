@@ -148,6 +148,19 @@ def test_secrets_are_masked_by_the_names_of_parameters_and_keys(project: Path) -
     assert f'  user = "ada"\n  password = "{MASK}"\n' in text.out
 
 
+@pytest.mark.parametrize("is_variable", [True, False])
+def test_a_project_may_call_more_names_secret(is_variable: bool, project: Path) -> None:
+    with stored(project) as store:
+        id = put(store, "greet", {"iban": "s3cret", "customerTaxId": "s3cret", "name": "Ada"})
+    if not is_variable:
+        with (project / "pyproject.toml").open("a") as settings:
+            settings.write('mask = "iban, tax_id"\n')
+    answer = defer(project, "show", id, env={"DEFER_MASK": "iban, tax_id"} if is_variable else {})
+
+    assert "s3cret" not in answer.out
+    assert "Ada" in answer.out
+
+
 def test_what_is_large_is_bounded_for_a_person_only(project: Path) -> None:
     with stored(project) as store:
         id = put(store, "greet", "x" * 1_000_000)

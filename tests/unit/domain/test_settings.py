@@ -231,3 +231,9 @@ def test_what_was_given_is_told_as_it_was_written_with_the_source_that_wins() ->
         "grace": ("5s", "--grace"),
         "workers": (2, "[tool.defer] workers in pyproject.toml"),
     }
+
+
+def test_names_to_mask_are_written_with_commas() -> None:
+    assert resolved(pyproject={"mask": "iban, tax_id,"}).mask == ("iban", "tax_id")
+    with pytest.raises(SettingError, match="is not a text"):
+        resolved(pyproject={"mask": ["iban"]})
