@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from inspect import Parameter, Signature, signature
 from typing import Any, TypeAlias
@@ -13,6 +14,8 @@ from defer_cli.domain.errors import ArgumentError
 Bound: TypeAlias = tuple[tuple[Any, ...], Mapping[str, Any]]
 
 _NONE: Mapping[str, Any] = {}
+_POSITIONAL = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
+_POSITION = re.compile(r"argument (\d+)\b")
 _shapes: WeakKeyDictionary[Callable[..., Any], _Shape] = WeakKeyDictionary()
 
 
@@ -24,7 +27,7 @@ class _Shape:
     def __init__(self, fn: Callable[..., Any]) -> None:
         self.signature = signature(fn)
         parameters = self.signature.parameters.values()
-        positional = [p for p in parameters if p.kind in (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)]
+        positional = [p for p in parameters if p.kind in _POSITIONAL]
         is_open = any(p.kind is Parameter.VAR_POSITIONAL for p in parameters)
         needs_keywords = any(p.kind is Parameter.KEYWORD_ONLY and p.default is Parameter.empty for p in parameters)
         self.fewest = sum(p.default is Parameter.empty for p in positional)
@@ -48,6 +51,17 @@ def bind(fn: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any
     except TypeError as error:
         raise _misfit(fn, shape.signature, error) from None
     return bound.args, bound.kwargs
+
+
+def by_name(fn: Callable[..., Any], error: ArgumentError) -> ArgumentError:
+    """Return the error of an argument by the name of its parameter: binding has made a position of it."""
+    match = _POSITION.match(error.problem)
+    if match is not None:
+        named = [p.name for p in signature(fn).parameters.values() if p.kind in _POSITIONAL]
+        place = int(match.group(1)) - 1
+        if place < len(named):
+            return ArgumentError(named[place] + error.problem[match.end() :], mend=error.mend)
+    return error
 
 
 def _misfit(fn: Callable[..., Any], expected: Signature, error: TypeError) -> ArgumentError:

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from time import monotonic
 from typing import Any, Generic, Protocol, TypeVar, final
 
-from defer_cli.client.binding import bind
+from defer_cli.client.binding import bind, by_name
 from defer_cli.client.context import Handle, scope_here
 from defer_cli.client.delivery import LONGEST_WAIT_SECONDS, Delivery, running_loop
 from defer_cli.client.failures import failure_of
@@ -21,7 +21,7 @@ from defer_cli.client.shipments import LongWait
 from defer_cli.domain.arguments import encode_arguments
 from defer_cli.domain.call_options import NO_OPTIONS, CallOptions
 from defer_cli.domain.enqueue import Enqueue
-from defer_cli.domain.errors import DeferError, Unconfirmed
+from defer_cli.domain.errors import ArgumentError, DeferError, Unconfirmed
 from defer_cli.domain.execution import Execution, to_microseconds
 from defer_cli.domain.ids import keyed_id
 from defer_cli.domain.states import State
@@ -173,7 +173,10 @@ def make_result_call(fn: Callee, args: tuple[Any, ...], kwargs: Mapping[str, Any
 
 def _send(fn: Callee, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Delivery:
     args, kwargs = bind(fn.fn, args, kwargs)
-    stored, hashed = encode_arguments(args, kwargs)
+    try:
+        stored, hashed = encode_arguments(args, kwargs)
+    except ArgumentError as misfit:
+        raise by_name(fn.fn, misfit) from None
     lane = lane_for(fn.file)
     desk = sender()
     if desk.is_full:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from defer_cli.client.binding import bind
+from defer_cli.client.binding import bind, by_name
 from defer_cli.domain.errors import ArgumentError
 
 
@@ -85,3 +85,11 @@ def test_a_lambda_of_the_moment_is_not_kept() -> None:
     gc.collect()
 
     assert reference() is None
+
+
+def test_an_argument_that_is_not_json_is_told_by_its_parameter() -> None:
+    async def compute(user: object, *rest: object) -> None: ...
+
+    assert by_name(compute, ArgumentError("argument 1.since: no", mend="m")).problem == "user.since: no"
+    assert by_name(compute, ArgumentError("argument 2: no")).problem == "argument 2: no"
+    assert by_name(compute, ArgumentError("size: no")).problem == "size: no"
