@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
+from defer_cli.changes import MOST_AT_ONCE
 from defer_cli.cli import access
 from defer_cli.cli.check import counted
 from defer_cli.cli.failures import FAILED, INTERRUPTED, NOT_FOUND, OK, UsageError, show_error
@@ -22,9 +23,6 @@ from defer_cli.domain.states import State
 if TYPE_CHECKING:
     from defer_cli.cli.filters import Chosen
     from defer_cli.cli.place import DataPlace
-
-_AT_ONCE = 250
-"""As many as have room in the frame that answers, whatever metadata they have."""
 
 All: TypeAlias = Annotated[
     bool, typer.Option("--all", help="All that pass the filters below; without one, all there are. Asks first.")
@@ -95,7 +93,7 @@ def _ids_of(wish: Wish, place: DataPlace, chosen: Chosen) -> list[str]:
     progress = Progress()
     filters, cursor, has_more = chosen.data(), None, True
     while has_more:
-        page = {"first": _AT_ONCE, "after": cursor}
+        page = {"first": MOST_AT_ONCE, "after": cursor}
         answer = access.ask(place.data, "executions", page=page, filters=filters)
         for execution in answer["items"]:
             (waiting if execution["state"] == State.CREATED else others).append(execution["id"])
@@ -128,7 +126,7 @@ def _change(wish: Wish, ids: list[str], place: DataPlace, told: _Told) -> int:
             steps.leave()
             told.tell()
             progress.end()
-            if len(ids) > _AT_ONCE:
+            if len(ids) > MOST_AT_ONCE:
                 say(f"{told.count:,} of {len(ids):,} {wish.done} before it broke off")
             raise
     told.tell()
@@ -153,8 +151,8 @@ def _outcomes(wish: Wish, ids: Sequence[str], place: DataPlace, steps: Steps) ->
 
 
 def _batches(ids: list[str]) -> Iterator[list[str]]:
-    for start in range(0, len(ids), _AT_ONCE):
-        yield ids[start : start + _AT_ONCE]
+    for start in range(0, len(ids), MOST_AT_ONCE):
+        yield ids[start : start + MOST_AT_ONCE]
 
 
 class _Told:

@@ -60,15 +60,19 @@ def _span(text: str) -> timedelta:
 def _prune(place: DataPlace, before: datetime) -> tuple[int, bool]:
     """Return how many were deleted, and whether all were looked at."""
     progress = Progress()
-    deleted, place_in_list, step = 0, 0, None
-    with Steps(place.data) as steps:
-        while not steps.is_stopped:
-            step = steps.make("prune", {"before_us": to_microseconds(before), "from_seq": place_in_list})
-            deleted += step["deleted"]
-            if steps.rest():
-                progress.show(f"{deleted:,} deleted")
-            if step["next_seq"] is None:
-                break
-            place_in_list = step["next_seq"]
+    deleted = 0
+    place_in_list: int | None = 0
+    try:
+        with Steps(place.data) as steps:
+            while not steps.is_stopped and place_in_list is not None:
+                step = steps.make("prune", {"before_us": to_microseconds(before), "from_seq": place_in_list})
+                deleted += step["deleted"]
+                place_in_list = step["next_seq"]
+                if steps.rest():
+                    progress.show(f"{deleted:,} deleted")
+    except BaseException:
+        progress.end()
+        say(f"{counted(deleted, 'execution')} deleted before it broke off")
+        raise
     progress.end()
-    return deleted, step is not None and step["next_seq"] is None
+    return deleted, place_in_list is None

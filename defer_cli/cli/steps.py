@@ -105,18 +105,20 @@ class Progress:
     """One line on a terminal about how far it is; nothing elsewhere, and nothing while the data itself is shown."""
 
     def __init__(self, *, is_quiet: bool = False) -> None:
-        self._is_shown = has_colour(sys.stderr) and not is_quiet
+        self._is_wanted = has_colour(sys.stderr) and not is_quiet
+        self._has_line = False
 
     def show(self, words: str) -> None:
         """Replace the line."""
-        if self._is_shown:
+        if self._is_wanted:
             print(f"\r\x1b[K{words}", end="", file=sys.stderr, flush=True)
+            self._has_line = True
 
     def end(self) -> None:
         """Take the line away."""
-        self.show("")
-        if self._is_shown:
-            print("\r", end="", file=sys.stderr, flush=True)
+        if self._has_line:
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+            self._has_line = False
 
 
 def may_ask() -> bool:
