@@ -108,7 +108,9 @@ def test_all_of_them_needs_a_yes_where_nobody_can_be_asked(project: Path) -> Non
     assert states(project) == dict.fromkeys(known, "created")
 
 
-@pytest.mark.parametrize(("answer", "code", "state"), [("y\n", 0, "cancelled"), ("n\n", 1, "created"), ("\x04", 130, "created")])
+@pytest.mark.parametrize(
+    ("answer", "code", "state"), [("y\n", 0, "cancelled"), ("n\n", 1, "created"), ("\x04", 130, "created")]
+)
 def test_on_a_terminal_it_asks_once_and_says_how_many(answer: str, code: int, state: str, project: Path) -> None:
     known = enqueued(project, 3)
     told = answered(project, ["cancel", "--all", "--function", "greet"], answer)
