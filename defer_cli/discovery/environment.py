@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from defer_cli.domain.errors import SettingError
+
 _SECRET_WORDS = ("TOKEN", "DATABASE_URL", "WEBHOOK", "SECRET", "PASSWORD")
 
 
@@ -24,4 +26,10 @@ def _dotenv(file: Path) -> dict[str, str]:
         return {}
     from dotenv import dotenv_values
 
-    return {name: value for name, value in dotenv_values(file).items() if value is not None}
+    try:
+        found = dotenv_values(file)
+    except PermissionError:
+        raise SettingError(
+            "it cannot be read", where=str(file), mend="give this user the right to read it, or remove it"
+        ) from None
+    return {name: value for name, value in found.items() if value is not None}

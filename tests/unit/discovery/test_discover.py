@@ -11,6 +11,7 @@ import pytest
 
 from defer_cli.discovery.discover import Discovery, discover
 from defer_cli.discovery.environment import function_environment
+from defer_cli.domain.errors import SettingError
 from defer_cli.domain.function import Parameter
 from tests.unit.discovery.projects import SmallProject, right
 
@@ -167,3 +168,13 @@ def test_relative_paths_are_taken_from_the_working_directory(
     found = discover(Path(), Path("src/defer"))
 
     assert [spec.file for spec in found.functions] == ["src/defer/send.py"]
+
+
+def test_variables_that_cannot_be_read_are_said_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(file: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(file))
+
+    (tmp_path / ".env").write_text("A=1")
+    monkeypatch.setattr("dotenv.dotenv_values", refuse)  # root, who runs these tests, may read everything
+    with pytest.raises(SettingError, match="it cannot be read"):
+        function_environment(tmp_path, {})
