@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from defer_cli import __version__
 from defer_cli.discovery.discover import Discovery, discover_in_thread
@@ -24,6 +24,7 @@ from defer_cli.domain.ids import random_id
 from defer_cli.domain.settings import Settings
 from defer_cli.domain.settle import Running
 from defer_cli.engine.alarm import Alarm
+from defer_cli.engine.burst import Burst
 from defer_cli.engine.crons import Crons
 from defer_cli.engine.dispatcher import Dispatcher
 from defer_cli.engine.door import Door
@@ -44,6 +45,9 @@ from defer_cli.store.sqlite.store import open_store
 from defer_cli.store.writer import Writer
 from defer_cli.workers.pool import Pool
 from defer_cli.workers.process import WorkerProcess
+
+if TYPE_CHECKING:
+    from defer_cli.api.server import Server
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +77,8 @@ class Banner:
     problems: int
     next_cron: tuple[str, int] | None
     pid: int
+    url: str | None = None
+    """Of the API; None: it is not served."""
 
 
 class RunnerListener(Listener, Protocol):
@@ -90,7 +96,6 @@ class RunnerListener(Listener, Protocol):
 
 _REST_SECONDS = 30.0
 """The alarm is told when something is due earlier, so it need not look more often."""
-_LOOK_AGAIN_SECONDS = 0.02
 EXIT_OK, EXIT_FAILED, EXIT_PROBLEMS, EXIT_STORE = 0, 1, 3, 5
 
 
@@ -105,6 +110,7 @@ class Runner:
         self._fatal: BaseException | None = None
         self._taken_back: list[Running] = []
         self._functions: dict[str, FunctionSpec] = {}
+        self._api: Server | None = None
         self._name = f"{socket.gethostname()}-{os.getpid()}"
 
     async def run(self) -> int:
@@ -124,9 +130,12 @@ class Runner:
                 if discovering.result().has_breach:
                     return EXIT_PROBLEMS
             raise_descriptor_limit()
+            end = self._bind(stack)
             plan.data.require()
             stack.enter_context(lock.own(Path(plan.data.lock), "runner"))
             self._build(await asyncio.to_thread(self._open_store))
+            if end is not None:
+                self._serve(end)
             try:
                 starting = asyncio.ensure_future(self._start(discovering))
                 if await self._unless_stopped(starting):
@@ -152,6 +161,36 @@ class Runner:
         return True
 
     # Building.
+
+    def _bind(self, stack: ExitStack) -> socket.socket | None:
+        """Take the port before anything else is touched; a burst serves nobody."""
+        plan = self._plan
+        host, port = plan.settings.host, plan.settings.port
+        if port is None or plan.is_burst:
+            return None
+        from defer_cli.api.server import PortTaken, bind
+
+        try:
+            end = bind(host, port)
+        except PortTaken:
+            if not plan.is_dev:
+                raise
+            end = bind(host, 0)
+        return stack.enter_context(end)
+
+    def _serve(self, end: socket.socket) -> None:
+        from defer_cli.api.app import build_app
+        from defer_cli.api.backend import Backend
+        from defer_cli.api.server import Server
+
+        backend = Backend(
+            ask=self._requests.answer,
+            insert=self._intake.insert,
+            functions=lambda: self._functions,
+            clock=self._store.now,
+            why_not_healthy=lambda: "it is stopping" if self._stop.is_set() else None,
+        )
+        self._api = Server(end, build_app(backend))
 
     def _open_store(self) -> Store:
         """Open the store, and take back what a dead runner left once none of its workers lives."""
@@ -196,6 +235,9 @@ class Runner:
         self._inbox = InboxImport(plan.data, self._intake.insert, self._listener)
         self._requests = Requests(self._intake, self._dispatcher, self._reports, take_in=self._inbox.run)
         self._crons = Crons(self._writer, self._listener, clock=store.now, catches_up=not plan.is_dev)
+        self._burst = Burst(
+            self._dispatcher, self._inbox, self._reports, functions=lambda: self._functions, clock=store.now
+        )
         self._upkeep = Upkeep(self._writer, self._dispatcher, self._listener)
         self._alarm = Alarm(store.now, on_step=self._upkeep.clock_was_set)
         self._door = Door(listen(plan.data.socket), self._requests, self._dispatcher.waiting)
@@ -219,6 +261,8 @@ class Runner:
         for name in plan.triggers:
             await self._trigger(name)
         self._alarm.start()
+        if self._api is not None:
+            await self._api.start()
         self._listener.ready(self._banner(found))
         gc.freeze()  # what is here stays: a collection need not look at it again
 
@@ -242,6 +286,8 @@ class Runner:
     async def _once_a_second(self) -> None:
         await self._inbox.run()
         await self._upkeep.run()
+        if self._api is not None:
+            self._api.tick()
 
     async def _exchanged(self, functions: Mapping[str, FunctionSpec]) -> None:
         """The workers run these functions from now on."""
@@ -271,6 +317,7 @@ class Runner:
             problems=sum(not problem.is_warning for problem in found.problems),
             next_cron=(upcoming[0][0], to_microseconds(upcoming[0][1])) if upcoming else None,
             pid=os.getpid(),
+            url=self._api.url if self._api is not None else None,
         )
 
     # Living.
@@ -280,27 +327,12 @@ class Runner:
         if self._plan.is_dev:
             tasks.append(asyncio.ensure_future(self._reload.watch()))
         if self._plan.is_burst:
-            tasks.append(asyncio.ensure_future(self._until_done()))
+            tasks.append(asyncio.ensure_future(self._burst.until_done()))
         done, others = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in others:
             task.cancel()
         for task in done:
             task.result()
-
-    async def _until_done(self) -> None:
-        """Return when a burst has nothing left that it could do."""
-        while True:
-            await self._dispatcher.until_idle()
-            await self._inbox.run()
-            await self._writer.submit(lambda store: None)  # all that was asked for before is written now
-            if self._dispatcher.is_idle and self._inbox.is_empty:
-                due = await self._reports.read(
-                    lambda reader: reader.count_due(now_us=self._store.now(), functions=list(self._functions))
-                )
-                if due == 0 and self._dispatcher.is_idle:
-                    return
-            self._writer.wake()
-            await asyncio.sleep(_LOOK_AGAIN_SECONDS)  # what is due may have to wait for a worker
 
     # The end.
 
@@ -308,10 +340,12 @@ class Runner:
         await self._alarm.stop()
         await self._dispatcher.drain(self._plan.settings.grace, hurry=self._hurry)
         await self._door.close()
+        if self._api is not None:
+            await self._api.stop()
         await self._pool.stop()
         code = EXIT_OK
         if self._plan.is_burst:
-            code = await self._burst_code()
+            code = EXIT_FAILED if await self._burst.has_failed() else EXIT_OK
         if self._fatal is None:
             await self._writer.submit(lambda store: store.stop_runner(name=self._name))
         self._reports.close()
@@ -319,16 +353,6 @@ class Runner:
         if self._fatal is not None:
             raise self._fatal
         return code
-
-    async def _burst_code(self) -> int:
-        """Return 1 when something of this burst failed, was refused, waits for a retry or knows no function."""
-        left = await self._reports.read(
-            lambda reader: (
-                reader.count_waiting_retries(),
-                reader.count_due(now_us=self._store.now(), without=list(self._functions)),
-            )
-        )
-        return EXIT_FAILED if self._dispatcher.failures or self._inbox.refused or any(left) else EXIT_OK
 
     def _broke(self, error: BaseException) -> None:
         self._fatal = error if isinstance(error, StoreError) else StoreError(str(error))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from defer_cli.cli.options import Data, Directory, Grace, Project, Slots, Workers
+from defer_cli.cli.options import Data, Directory, Grace, Host, Port, Project, Slots, Workers
 
 
 def dev(
@@ -12,6 +12,8 @@ def dev(
     data: Data = None,
     workers: Workers = None,
     slots: Slots = None,
+    host: Host = None,
+    port: Port = None,
     grace: Grace = None,
 ) -> int:
     """Run the functions, reload them when a file is saved, say what happens; keeps going on problems.
@@ -24,7 +26,7 @@ def dev(
     from defer_cli.cli.place import find_place
     from defer_cli.cli.running import run_in
 
-    place = find_place(project, directory, data, workers=workers, slots=slots, grace=grace)
+    place = find_place(project, directory, data, workers=workers, slots=slots, host=host, port=port, grace=grace)
     log = HumanLog(sys.stdout)
     try:
         return run_in(place, log, is_dev=True)

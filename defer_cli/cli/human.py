@@ -43,6 +43,7 @@ class HumanLog:
         problems = f", {counted(banner.problems, 'problem')}" if banner.problems else ""
         lines = [
             styled(f"defer {banner.version}", "bold", self._stream) + f" is ready (pid {banner.pid})",
+            *([f"  API        {banner.url}"] if banner.url else []),
             f"  store      {visible(str(banner.store))}",
             f"  workers    {banner.workers}, {counted(banner.slots, 'slot')} each",
             f"  functions  {banner.functions}{problems}",

@@ -27,3 +27,11 @@ Slots: TypeAlias = Annotated[
 Grace: TypeAlias = Annotated[
     str | None, typer.Option("--grace", metavar="SPAN", help="How long a stop waits for what runs; default: 20s.")
 ]
+Host: TypeAlias = Annotated[
+    str | None,
+    typer.Option("--host", metavar="HOST", help="Where the API is served; beyond 127.0.0.1 it needs a token."),
+]
+Port: TypeAlias = Annotated[
+    str | None,
+    typer.Option("--port", metavar="N", help="The port of the API; 0: any free one, off: none; default: 3337."),
+]

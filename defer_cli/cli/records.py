@@ -83,6 +83,8 @@ class RecordLog:
             "functions": banner.functions,
             "problems": banner.problems,
         }
+        if banner.url is not None:
+            fields["url"] = banner.url
         if banner.next_cron is not None:
             name, moment_us = banner.next_cron
             fields |= {"next_cron": name, "next_at": to_moment(moment_us).strftime("%Y-%m-%dT%H:%M:%SZ")}

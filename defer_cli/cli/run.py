@@ -7,21 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from defer_cli.cli.failures import INVALID, UsageError, show_warning
-from defer_cli.cli.options import Data, Directory, Grace, Project, Slots, Workers
+from defer_cli.cli.options import Data, Directory, Grace, Host, Port, Project, Slots, Workers
 
 if TYPE_CHECKING:
     from defer_cli.cli.place import Place
     from defer_cli.discovery.discover import Discovery
 
-Host = Annotated[
-    str | None, typer.Option("--host", metavar="HOST", help="Checked and kept for the API; this version serves none.")
-]
-Port = Annotated[
-    str | None,
-    typer.Option(
-        "--port", metavar="N", help="0 any, off none. Checked and kept for the API; this version serves none."
-    ),
-]
 LogFormatFlag = Annotated[
     str | None, typer.Option("--log-format", metavar="logfmt|json", help="The form of the records; default: logfmt.")
 ]

@@ -27,10 +27,10 @@ class Answer:
 
 
 def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Return the environment of a plain shell: no settings, no width."""
+    """Return the environment of a plain shell: no settings, no width; no API, for tests share one machine's ports."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("DEFER_", "PYTEST"))}
     kept.pop("COLUMNS", None)
-    return {**kept, **(extra or {})}
+    return {**kept, "DEFER_PORT": "off", **(extra or {})}
 
 
 def defer(folder: Path, *words: str, env: Mapping[str, str] | None = None) -> Answer:

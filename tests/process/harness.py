@@ -335,7 +335,7 @@ def is_alive(pid: int) -> bool:
 
 def _environment() -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("DEFER_")}
-    return kept | {"PYTHONUNBUFFERED": "1"}
+    return kept | {"PYTHONUNBUFFERED": "1", "DEFER_PORT": "off"}
 
 
 _HEAD = """

@@ -1,0 +1,40 @@
+"""What the API asks of the runner it is part of: one narrow way in, the same meaning as over the socket."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+from defer_cli.domain.enqueue import Enqueue, Refused, Stored
+from defer_cli.domain.function import FunctionSpec
+
+Ask = Callable[[str, Mapping[str, Any]], Awaitable[Any]]
+Insert = Callable[[Sequence[Enqueue]], Awaitable[list[Stored | Refused]]]
+
+
+class Backend:
+    """Questions, changes and calls of a runner; ``functions`` are those its workers have now."""
+
+    def __init__(
+        self,
+        *,
+        ask: Ask,
+        insert: Insert,
+        functions: Callable[[], Mapping[str, FunctionSpec]],
+        clock: Callable[[], int],
+        why_not_healthy: Callable[[], str | None],
+    ) -> None:
+        self._ask = ask
+        self.insert = insert
+        self._functions = functions
+        self.now_us = clock
+        self.why_not_healthy = why_not_healthy
+
+    @property
+    def functions(self) -> Mapping[str, FunctionSpec]:
+        """The functions that can run, by name."""
+        return self._functions()
+
+    async def ask(self, name: str, **parameters: Any) -> Any:
+        """Answer a question of ``reports``, or make a change of ``changes``; raise ``DeferError``."""
+        return await self._ask(name, parameters)
