@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+
 from starlette.applications import Starlette
-from starlette.routing import Route
+from starlette.routing import BaseRoute
 
 from defer_cli.api.backend import Backend
-from defer_cli.api.executions import Executions
+from defer_cli.api.executions import executions_routes
 from defer_cli.api.failures import on_defer_error
 from defer_cli.domain.errors import DeferError
 
-V2 = "/public/v2"
+Part = Callable[[Backend], Iterable[BaseRoute]]
+PARTS: tuple[Part, ...] = (executions_routes,)
+"""Each gives its routes, whole paths; among the routes the first that fits answers."""
 
 
 def build_app(backend: Backend) -> Starlette:
     """Return the API of a runner as an ASGI application."""
-    executions = Executions(backend)
     return Starlette(
-        routes=[
-            Route(f"{V2}/executions", executions.enqueue, methods=["PUT"]),
-            Route(f"{V2}/executions/{{id}}", executions.get, methods=["GET"]),
-        ],
+        routes=[route for part in PARTS for route in part(backend)],
         exception_handlers={DeferError: on_defer_error},
     )

@@ -6,6 +6,7 @@ from difflib import get_close_matches
 
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Route
 
 from defer_cli.api.backend import Backend
 from defer_cli.api.bodies import EnqueueBody, plain, read_body
@@ -17,6 +18,17 @@ from defer_cli.domain.enqueue import Enqueue, Refused
 from defer_cli.domain.execution import to_microseconds
 from defer_cli.domain.function import FunctionSpec
 from defer_cli.domain.ids import random_id
+
+V2 = "/public/v2"
+
+
+def executions_routes(backend: Backend) -> list[Route]:
+    """Return the routes of calls and executions."""
+    executions = Executions(backend)
+    return [
+        Route(f"{V2}/executions", executions.enqueue, methods=["PUT"]),
+        Route(f"{V2}/executions/{{id}}", executions.get, methods=["GET"]),
+    ]
 
 
 class Executions:
