@@ -41,7 +41,7 @@ def test_a_mistyped_command_is_guessed(tmp_path: Path) -> None:
         ["run", "--port", "70000"],
         ["run", "--log-format", "xml"],
         ["run", "--grace", "soon"],
-        ["run", "--host", "0.0.0.0"],
+        ["run", "--host", "0.0.0.0", "--port", "0"],
         ["trigger", "greet", "Ada", "--delay", "soon"],
         ["trigger", "greet", "Ada", "--metadata", "user"],
         ["trigger", "greet", "Ada", "--timeout", "1"],
