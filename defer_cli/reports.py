@@ -179,6 +179,11 @@ def health(reader: Reader, now_us: int) -> dict[str, Any]:
     }
 
 
+def oldest_due(reader: Reader, now_us: int) -> int | None:
+    """Return since when the execution that is due longest waits, in microseconds since 1970; None: nothing is due."""
+    return reader.oldest_due_us(now_us=now_us)
+
+
 def log_after(
     reader: Reader, id: str, seen: Sequence[tuple[int, int]] = (), attempt: int | None = None
 ) -> dict[str, Any]:
@@ -209,6 +214,7 @@ QUESTIONS: Mapping[str, Callable[..., Any]] = {
     "ending": ending,
     "log": log,
     "log_after": log_after,
+    "oldest_due": oldest_due,
     "health": health,
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from heapq import heapify, heappop, heappush
@@ -14,7 +15,7 @@ from defer_cli.domain.execution import to_moment
 from defer_cli.domain.function import FunctionSpec
 from defer_cli.engine.cron_plan import Plan, Write, gaps_owed, ticks_owed
 from defer_cli.engine.events import Listener, Note
-from defer_cli.engine.owed import FIRST_SEEN, Owed, next_tick_us, owed_at_start, owed_when_due
+from defer_cli.engine.owed import CHANGED, FIRST_SEEN, Owed, next_tick_us, owed_at_start, owed_when_due
 from defer_cli.store.contract import Gap, Mark, Store
 
 T = TypeVar("T")
@@ -50,6 +51,10 @@ class Crons:
         self._wanted: list[FunctionSpec] | None = None
         self._seen_us = 0
         self._is_refused = False
+        self.fired: Counter[str] = Counter()
+        """Ticks that were enqueued, by function, since this runner began."""
+        self.gaps: Counter[str] = Counter()
+        """Spans of missed ticks, by function; how many ticks one holds is not known."""
         self._lock = asyncio.Lock()
 
     async def set_functions(self, specs: Iterable[FunctionSpec]) -> None:
@@ -131,6 +136,7 @@ class Crons:
         self._plans = plans
         self._plan_anew()
         self._seen_us = max(self._seen_us, now_us)
+        self._count(owed)
         self._tell(gaps)
         self._tell_ended([plan for plan, _ in owed])
         return True
@@ -173,6 +179,8 @@ class Crons:
                 writes.append((batch, gaps, self._writer.submit(Write(ticks_owed(batch, now_us), marks, gaps))))
                 await asyncio.sleep(0)
             written = [(batch, gaps) for batch, gaps, future in writes if await self._answer(future)]
+            for batch, _ in written:
+                self._count(batch)
             for batch, gaps in written:  # all are on disk first: finding next ticks would hold the writer up
                 await self._move_on(batch)
                 self._tell(gaps)
@@ -249,9 +257,13 @@ class Crons:
         self._is_refused = False
         return answer
 
+    def _count(self, written: Sequence[tuple[Plan, Owed]]) -> None:
+        self.fired.update([plan.function for plan, debt in written if debt.tick_us is not None])
+
     def _tell(self, gaps: Sequence[Gap]) -> None:
         for gap in gaps:
             if gap.reason != FIRST_SEEN:
+                self.gaps[gap.function] += gap.reason != CHANGED
                 fields: dict[str, object] = {
                     "function": gap.function,
                     "after": to_moment(gap.after_us).isoformat(),

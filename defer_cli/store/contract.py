@@ -226,6 +226,9 @@ class Store(Protocol):
     def stop_runner(self, *, name: str) -> None:
         """Record that it stopped in good order."""
 
+    def touch(self) -> None:
+        """Write something small that nobody reads, to find out whether the store takes what it is given."""
+
     def stopped_cleanly(self) -> bool:
         """Return whether the last runner stopped in good order, or there was none."""
 

@@ -33,6 +33,8 @@ class _Request(NamedTuple):
     work: Work
     on_done: OnDone
     is_told_on_thread: bool
+    is_guarded: bool
+    """Whether what it raises undoes it alone; an insert refuses by its results, and what it raises fails the commit."""
 
 
 class _Turn:
@@ -94,6 +96,10 @@ class Writer:
         self._delivered = 0
         self._held: list[Move] = []
         self._broken: StoreError | None = None
+        self.commits = 0
+        """Transactions that were committed; written by the thread only."""
+        self.refusal: StoreError | None = None
+        """Why the store took nothing last; None: it takes what it is given. Written by the thread only."""
         self._thread = threading.Thread(target=self._run, name="defer-writer", daemon=True)
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -147,11 +153,18 @@ class Writer:
 
         It is called on the writer's thread, so that an answer need not wait for the loop to wake.
         """
-        self._requests.append(_Request(len(calls), lambda store: store.insert(calls), on_done, True))
+        self._requests.append(_Request(len(calls), lambda store: store.insert(calls), on_done, True, False))
         self._ring()
+
+    def insert(self, calls: Sequence[Enqueue]) -> asyncio.Future[list[Stored | Refused]]:
+        """Insert calls in arrival order; the future has one result each."""
+        return self._asked(len(calls), lambda store: store.insert(calls), is_guarded=False)
 
     def submit(self, work: Callable[[Store], T]) -> asyncio.Future[T]:
         """Do ``work`` in a transaction, in arrival order; an error it raises undoes it alone."""
+        return self._asked(1, work, is_guarded=True)
+
+    def _asked(self, weight: int, work: Callable[[Store], T], *, is_guarded: bool) -> asyncio.Future[T]:
         assert self._loop is not None
         future: asyncio.Future[T] = self._loop.create_future()
 
@@ -163,7 +176,7 @@ class Writer:
             else:
                 future.set_exception(error)
 
-        self._requests.append(_Request(1, work, on_done, False))
+        self._requests.append(_Request(weight, work, on_done, False, is_guarded))
         self._ring()
         return future
 
@@ -199,8 +212,13 @@ class Writer:
             except BaseException as error:  # the thread must outlive whatever the store does
                 self._take_back(turn, error)
                 pause = -1.0 if self._broken else _REFUSED_AGAIN_SECONDS
+            else:
+                self.commits += 1
             was_refused = turn.failure is not None
             self._hand_over(turn)
+            if self.refusal is not None and not was_refused:
+                self._look_for_healing()
+                pause = _REFUSED_AGAIN_SECONDS if self.refusal is not None and self._broken is None else -1.0
             self._fold()
             if self._moves or self._requests or (self._chunks and not was_refused):
                 self._ring()
@@ -210,10 +228,22 @@ class Writer:
 
     def _take_back(self, turn: _Turn, error: BaseException) -> None:
         turn.failure = error
+        self.refusal = _as_store_error(error)
         self._held = turn.moves
         self._chunks.extendleft(reversed(turn.chunks))
         if isinstance(error, StoreError) and error.is_fatal:
             self._broken = error
+
+    def _look_for_healing(self) -> None:
+        """Write a little: that a turn without anything to write was committed does not say that the disk has room."""
+        try:
+            with self._store.transaction():
+                self._store.touch()
+        except Exception as error:
+            self.refusal = _as_store_error(error)
+            self._give_up_if_fatal(error)
+        else:
+            self.refusal = None
 
     def _is_over(self, turn: _Turn) -> bool:
         """Whether no outcome is left that another turn, perhaps one without logs, could write."""
@@ -238,9 +268,12 @@ class Writer:
                 self._store.checkpoint()
         except Exception as error:
             _log.exception("the store could not be checkpointed")
-            if isinstance(error, StoreError) and error.is_fatal:
-                self._broken = error
-                self._call_on_loop(self._on_fatal, error)
+            self._give_up_if_fatal(error)
+
+    def _give_up_if_fatal(self, error: Exception) -> None:
+        if isinstance(error, StoreError) and error.is_fatal:
+            self._broken = error
+            self._call_on_loop(self._on_fatal, error)
 
     def _take_chunks(self) -> list[LogChunk]:
         """Take as many as a commit may hold before who waits for the next one would notice."""
@@ -273,10 +306,10 @@ class Writer:
             if turn.moves:
                 turn.applied = store.apply(turn.moves)
             for request in turn.requests:
-                if request.is_told_on_thread:  # an insert refuses by its results: what it raises fails the commit
-                    turn.answers.append((request.on_done, request.work(store), None))
-                else:
-                    turn.results.append(_guarded(request, store))
+                told = turn.answers if request.is_told_on_thread else turn.results
+                told.append(
+                    _guarded(request, store) if request.is_guarded else (request.on_done, request.work(store), None)
+                )
             free = self._granted - self._taken
             if free > 0 and not self._is_stopping:
                 turn.claim = store.claim(limit=free, runner=self._runner, functions=self._functions)
@@ -329,15 +362,18 @@ class Writer:
             self._on_applied(turn.moves, turn.applied)
 
     def _refuse(self, turn: _Turn, failure: BaseException) -> None:
-        if isinstance(failure, StoreError):
-            error = failure
-        else:
-            error = StoreError(f"the store failed: {type(failure).__name__}: {failure}")
+        error = _as_store_error(failure)
         _log.error("the store refused a transaction: %s", error, exc_info=failure)
         for request in turn.requests:
             request.on_done(None, error)
         if error.is_fatal:
             self._on_fatal(error)
+
+
+def _as_store_error(error: BaseException) -> StoreError:
+    if isinstance(error, StoreError):
+        return error
+    return StoreError(f"the store failed: {type(error).__name__}: {error}")
 
 
 def _guarded(request: _Request, store: Store) -> _Told:

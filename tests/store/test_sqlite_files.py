@@ -244,3 +244,14 @@ def test_what_an_abandoned_store_had_committed_is_there_at_the_next_start(path: 
 
     with closing(open_reader(path)) as reader:
         assert len(newest(reader, limit=2)) == 1
+
+
+def test_a_touch_comes_to_the_file(path: Path) -> None:
+    with closing(open_store(path)) as store, closing(sqlite3.connect(path)) as other:
+        versions = []
+        for _ in range(3):
+            versions += other.execute("PRAGMA data_version").fetchone()
+            with store.transaction():
+                store.touch()
+
+    assert len(set(versions)) == 3

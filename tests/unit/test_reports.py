@@ -153,3 +153,11 @@ async def test_the_health_of_a_store_is_told(reports: Reports, store: Store) -> 
 
 def test_each_question_says_what_it_answers() -> None:
     assert all(question.__doc__ for question in QUESTIONS.values())
+
+
+async def test_what_is_due_longest_is_told(reports: Reports, store: Store) -> None:
+    later_us = store.now() + 3600 * SECOND
+    enqueue(store, scheduled_us=later_us)
+
+    assert await ask(reports, "oldest_due", now_us=later_us - 1) is None
+    assert await ask(reports, "oldest_due", now_us=later_us) == later_us

@@ -224,6 +224,7 @@ RUNNER_NUMBER = "SELECT max(number) FROM runners WHERE name = ?"
 
 START_RUNNER = "INSERT INTO runners (name, pid, version, started_us) VALUES (?, ?, ?, ?)"
 STOP_RUNNER = "UPDATE runners SET stopped_us = ? WHERE name = ? AND stopped_us IS NULL"
+TOUCH = "INSERT OR REPLACE INTO meta (key, value) VALUES ('touched', ?)"
 STOPPED_CLEANLY = "SELECT stopped_us IS NOT NULL FROM runners ORDER BY number DESC LIMIT 1"
 
 _EXECUTION = """

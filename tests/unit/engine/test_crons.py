@@ -271,3 +271,18 @@ async def test_upcoming_ticks_are_shown_the_soonest_first() -> None:
 
     assert [name for name, _ in bench.crons.upcoming()] == ["daily", "weekly"]
     assert short(bench.crons.next_us() or 0) == "2026-11-22 13:00"
+
+
+# What is counted.
+
+
+async def test_ticks_are_counted_and_so_are_gaps_but_no_new_schedules() -> None:
+    bench = Bench("2026-11-22 12:00")
+    await bench.start(cron(WEEKLY))
+    await bench.wake_at("2026-11-23 08:00:01")
+    await bench.wake_at("2026-12-12 08:00:00")
+    fired, gaps = dict(bench.crons.fired), dict(bench.crons.gaps)
+    await bench.crons.set_functions([cron(DAILY)])
+
+    assert (fired, gaps) == ({"brief": 2}, {"brief": 1})
+    assert bench.crons.gaps["brief"] == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,6 +35,8 @@ class Recorder:
         self.failure: Exception | None = None
         self.logs_failure: Exception | None = None
         self.checkpoint_failure: Exception | None = None
+        self.touch_failure: Exception | None = None
+        self.touches = 0
         self.chunks: list[int] = []
 
     def __getattr__(self, name: str) -> Any:
@@ -68,6 +71,12 @@ class Recorder:
             raise self.logs_failure
         self._store.append_logs(chunks)
         self.chunks.append(len(chunks))
+
+    def touch(self) -> None:
+        self.touches += 1
+        if self.touch_failure is not None:
+            raise self.touch_failure
+        self._store.touch()
 
     def checkpoint_is_due(self) -> bool:
         return self.checkpoint_failure is not None or self._store.checkpoint_is_due()
@@ -129,6 +138,19 @@ class Desk:
             while not is_so():
                 self._told.clear()
                 await self._told.wait()
+
+    async def until_well(self) -> None:
+        await self._look_until(lambda: self.writer.refusal is None)
+
+    async def until_touched(self, times: int) -> None:
+        await self._look_until(lambda: self.store.touches >= times)
+
+    @staticmethod
+    async def _look_until(is_so: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + DEADLINE_SECONDS
+        while not is_so():
+            assert time.monotonic() < deadline
+            await asyncio.to_thread(time.sleep, 0.005)
 
     async def enqueue(self, *calls: Enqueue) -> list[Stored | Refused]:
         return await self.promise(*calls)
