@@ -38,7 +38,9 @@ check: $(READY)
 	$(BIN)/mypy --strict
 	$(BIN)/lint-imports --no-logo
 
+# wrk, from Debian, is the public tool that loads the API for W10.
 bench: $(READY)
+	@command -v wrk >/dev/null || apt-get install --yes --quiet wrk
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 states: $(READY)
