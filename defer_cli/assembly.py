@@ -48,6 +48,7 @@ from defer_cli.workers.process import WorkerProcess
 
 if TYPE_CHECKING:
     from defer_cli.api.server import Server
+    from defer_cli.api.tokens import Token
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,12 +131,12 @@ class Runner:
                 if discovering.result().has_breach:
                     return EXIT_PROBLEMS
             raise_descriptor_limit()
-            end = self._bind(stack)
+            ends, token = self._bind(stack)
             plan.data.require()
             stack.enter_context(lock.own(Path(plan.data.lock), "runner"))
             self._build(await asyncio.to_thread(self._open_store))
-            if end is not None:
-                self._serve(end)
+            if ends:
+                self._serve(ends, token)
             try:
                 starting = asyncio.ensure_future(self._start(discovering))
                 if await self._unless_stopped(starting):
@@ -162,27 +163,35 @@ class Runner:
 
     # Building.
 
-    def _bind(self, stack: ExitStack) -> socket.socket | None:
-        """Take the port before anything else is touched; a burst serves nobody."""
+    def _bind(self, stack: ExitStack) -> tuple[list[socket.socket], Token | None]:
+        """Take the port, and read the token, before anything else is touched; a burst serves nobody."""
         plan = self._plan
         host, port = plan.settings.host, plan.settings.port
         if port is None or plan.is_burst:
-            return None
+            return [], None
         from defer_cli.api.server import PortTaken, bind
+        from defer_cli.api.tokens import read_token
 
+        token = read_token(plan.settings, lambda text: self._listener.tell(Note("warning", text)))
         try:
-            end = bind(host, port)
-        except PortTaken:
+            ends = bind(host, port)
+        except PortTaken as error:
             if not plan.is_dev:
                 raise
-            end = bind(host, 0)
-        return stack.enter_context(end)
+            ends = bind(host, 0)
+            self._listener.tell(Note("warning", f"{error.problem}; another port serves the API this time"))
+        for end in ends:
+            stack.enter_context(end)
+        return ends, token
 
-    def _serve(self, end: socket.socket) -> None:
+    def _serve(self, ends: list[socket.socket], token: Token | None) -> None:
         from defer_cli.api.app import build_app
         from defer_cli.api.backend import Backend
+        from defer_cli.api.guard import Guard
+        from defer_cli.api.hosts import Hosts
         from defer_cli.api.server import Server
 
+        settings = self._plan.settings
         backend = Backend(
             ask=self._requests.answer,
             insert=self._intake.insert,
@@ -190,7 +199,8 @@ class Runner:
             clock=self._store.now,
             why_not_healthy=lambda: "it is stopping" if self._stop.is_set() else None,
         )
-        self._api = Server(end, build_app(backend))
+        hosts = Hosts(host=settings.host, port=ends[0].getsockname()[1], allowed=settings.allowed_hosts)
+        self._api = Server(ends, Guard(build_app(backend), hosts=hosts, token=token))
 
     def _open_store(self) -> Store:
         """Open the store, and take back what a dead runner left once none of its workers lives."""
@@ -286,8 +296,6 @@ class Runner:
     async def _once_a_second(self) -> None:
         await self._inbox.run()
         await self._upkeep.run()
-        if self._api is not None:
-            self._api.tick()
 
     async def _exchanged(self, functions: Mapping[str, FunctionSpec]) -> None:
         """The workers run these functions from now on."""
@@ -341,7 +349,7 @@ class Runner:
         await self._dispatcher.drain(self._plan.settings.grace, hurry=self._hurry)
         await self._door.close()
         if self._api is not None:
-            await self._api.stop()
+            await self._api.stop(hurry=self._hurry)
         await self._pool.stop()
         code = EXIT_OK
         if self._plan.is_burst:

@@ -18,6 +18,7 @@ LogFormat: TypeAlias = Literal["logfmt", "json"]
 _LOG_FORMATS = ("logfmt", "json")
 _HIGHEST_PORT = 65_535
 _DIGITS = re.compile(r"[0-9]{1,18}")
+_REACHED_AS = re.compile(r"(\[[0-9a-f:.]{2,45}\]|[a-z0-9_.-]{1,253})(?::([0-9]{1,5}))?", re.IGNORECASE)
 
 
 class UnsafeHost(SettingError):
@@ -41,6 +42,8 @@ class Settings:
     log_format: LogFormat = "logfmt"
     mask: tuple[str, ...] = ()
     """More names under which arguments and results are masked, beside ``password``, ``token`` and their like."""
+    allowed_hosts: tuple[str, ...] = ()
+    """More names under which the API may be reached, each for any port unless it says one: ``runner:3337``."""
     token: str | None = field(default=None, repr=False)
     token_file: str | None = None
 
@@ -203,6 +206,27 @@ def masked_names(value: object, where: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in value.split(",") if name.strip())
 
 
+def host_and_port(authority: str) -> tuple[str, int | None] | None:
+    """Return what a ``Host`` header names, in lower case; None when it is no host."""
+    match = _REACHED_AS.fullmatch(authority)
+    if match is None or int(match[2] or 0) > _HIGHEST_PORT:
+        return None
+    return match[1].lower(), int(match[2]) if match[2] else None
+
+
+def _allowed_hosts(value: object, where: str) -> tuple[str, ...]:
+    names = value.split(",") if isinstance(value, str) else value
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise SettingError(f"{value!r} is no list of hosts", where=where, mend='write ["runner", "defer.example.org"]')
+    hosts = tuple(name.strip().lower() for name in names if name.strip())
+    for host in hosts:
+        if host_and_port(host) is None:
+            raise SettingError(
+                f"{host!r} is not a host", where=where, mend="write a name such as defer.example.org, without https://"
+            )
+    return hosts
+
+
 _PARSERS: dict[str, Callable[[object, str], object]] = {
     "directory": _text,
     "data": _text,
@@ -213,4 +237,5 @@ _PARSERS: dict[str, Callable[[object, str], object]] = {
     "grace": _grace,
     "log_format": _log_format,
     "mask": masked_names,
+    "allowed_hosts": _allowed_hosts,
 }
