@@ -38,7 +38,7 @@ class Intake:
 
     async def insert(self, calls: Sequence[Enqueue]) -> Results:
         """Store calls and return one result each."""
-        return await self._writer.submit(lambda store: store.insert(calls))
+        return await self._writer.insert(calls)
 
     async def enqueue_one(self, call: Enqueue) -> Stored:
         """Store one call; raise ``CallRefused`` when it is not accepted."""
@@ -72,11 +72,13 @@ def known_function(name: str, functions: Mapping[str, FunctionSpec]) -> Function
     )
 
 
-def fit_arguments(spec: FunctionSpec, args: Sequence[object]) -> bytes:
-    """Return positional arguments as stored, checked against the parameters of ``spec``.
+def fit_arguments(spec: FunctionSpec, args: Sequence[object], kwargs: Mapping[str, object] = {}) -> bytes:
+    """Return arguments as stored, checked against the parameters of ``spec``.
 
     Raises ``ArgumentError`` when they are too few or too many, or not JSON.
     """
+    if kwargs:
+        return encode_arguments(*_bound(spec, args, kwargs))[0]
     positional = [p for p in spec.parameters if p.kind in ("positional_only", "positional_or_keyword")]
     required = sum(not p.has_default for p in positional)
     keywords = [p.name for p in spec.parameters if p.kind == "keyword_only" and not p.has_default]
@@ -91,6 +93,28 @@ def fit_arguments(spec: FunctionSpec, args: Sequence[object]) -> bytes:
             f"{spec.name}() needs keyword arguments ({', '.join(keywords)})", mend="call it from Python"
         )
     return encode_arguments(args, {})[0]
+
+
+def _bound(
+    spec: FunctionSpec, args: Sequence[object], kwargs: Mapping[str, object]
+) -> tuple[Sequence[object], Mapping[str, object]]:
+    """Return arguments as a caller in Python binds them: by position as far as none before was left out."""
+    import inspect
+
+    parameters = [
+        inspect.Parameter(
+            p.name,
+            getattr(inspect.Parameter, p.kind.upper()),
+            default=None if p.has_default else inspect.Parameter.empty,
+        )
+        for p in spec.parameters
+    ]
+    try:
+        bound = inspect.Signature(parameters).bind(*args, **kwargs)
+    except TypeError as error:
+        shape = ", ".join(p.name for p in spec.parameters) or "none"
+        raise ArgumentError(f"{spec.name}: {error}", mend=f"it takes {shape}") from None
+    return bound.args, bound.kwargs
 
 
 def _amount(least: int, most: int | None) -> str:

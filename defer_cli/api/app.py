@@ -5,21 +5,34 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.routing import BaseRoute
 
 from defer_cli.api.backend import Backend
 from defer_cli.api.executions import executions_routes
-from defer_cli.api.failures import on_defer_error
+from defer_cli.api.failures import on_defer_error, on_disconnect, on_http_error, on_unexpected
+from defer_cli.api.legacy import legacy_routes
 from defer_cli.domain.errors import DeferError
 
 Part = Callable[[Backend], Iterable[BaseRoute]]
-PARTS: tuple[Part, ...] = (executions_routes,)
+PARTS: tuple[Part, ...] = (
+    executions_routes,
+    legacy_routes,
+)
 """Each gives its routes, whole paths; among the routes the first that fits answers."""
 
 
 def build_app(backend: Backend) -> Starlette:
     """Return the API of a runner as an ASGI application."""
-    return Starlette(
+    app = Starlette(
         routes=[route for part in PARTS for route in part(backend)],
-        exception_handlers={DeferError: on_defer_error},
+        exception_handlers={
+            DeferError: on_defer_error,
+            HTTPException: on_http_error,
+            ClientDisconnect: on_disconnect,
+            Exception: on_unexpected,
+        },
     )
+    app.router.redirect_slashes = False  # another path is another path, and a redirect is nothing to a client
+    return app

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 import msgspec
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from defer_cli.api.routes import V1
+from defer_cli.domain import changes
 from defer_cli.domain.errors import (
+    ArgumentsTooLarge,
     DeferError,
     ExecutionAbortingAlreadyInProgress,
     ExecutionNotCancellable,
@@ -17,35 +22,122 @@ from defer_cli.domain.errors import (
     StoreError,
 )
 
-_STATUSES: tuple[tuple[type[DeferError], int, str], ...] = (
-    (ExecutionNotFound, 404, "not_found"),
-    (ExecutionAbortingAlreadyInProgress, 202, "aborting"),
-    (ExecutionNotCancellable, 409, "conflict"),
-    (ExecutionNotReschedulable, 409, "conflict"),
-    (StoreError, 503, "unavailable"),
+_STATUSES: tuple[tuple[type[DeferError], int], ...] = (
+    (ExecutionNotFound, 404),
+    (ExecutionAbortingAlreadyInProgress, 202),
+    (ExecutionNotCancellable, 409),
+    (ExecutionNotReschedulable, 409),
+    (ArgumentsTooLarge, 413),
+    (StoreError, 503),
 )
-_FAULTS = {400: "bad_request", 401: "unauthorized", 403: "forbidden", 404: "not_found", 405: "method_not_allowed"}
+_CODES = {
+    202: "aborting",
+    400: "bad_request",
+    401: "unauthorized",
+    403: "forbidden",
+    404: "not_found",
+    405: "method_not_allowed",
+    408: "timeout",
+    409: "conflict",
+    413: "payload_too_large",
+    414: "uri_too_long",
+    421: "misdirected_request",
+    429: "too_many_requests",
+    431: "headers_too_large",
+    500: "internal_error",
+    503: "unavailable",
+    507: "insufficient_storage",
+}
+_LONGEST_SHOWN = 100
 
 
 class Refusal(DeferError):
-    """A request that cannot be met as it is; ``status`` says in which way."""
+    """A request that cannot be met as it is; ``status`` says in which way, ``kind`` which error it is elsewhere."""
 
-    def __init__(self, status: int, problem: str, *, where: str | None = None, mend: str | None = None) -> None:
+    def __init__(
+        self, status: int, problem: str, *, where: str | None = None, mend: str | None = None, kind: str = "DeferError"
+    ) -> None:
         super().__init__(problem, where=where, mend=mend)
         self.status = status
+        self.kind = kind
+
+
+class Fault(NamedTuple):
+    """An error as it is answered; ``detail`` is what makes it the same error again at the other end."""
+
+    status: int
+    code: str
+    message: str
+    detail: changes.Refusal
+
+
+def fault_of(error: DeferError, *, id: str | None = None) -> Fault:
+    """Return how an error is answered; ``id`` is the execution that was asked for."""
+    detail = changes.Refusal.of(error)
+    message = str(error)
+    if isinstance(error, Refusal):
+        status, detail = error.status, replace(detail, kind=error.kind)
+    else:
+        status = next((status for kind, status in _STATUSES if isinstance(error, kind)), 400)
+    if isinstance(error, ExecutionNotFound) and id is not None:
+        message = f'cannot find execution "{shortened(id)}"'
+    elif detail.state is not None:
+        message = error.problem
+    return Fault(status, code_of(status), message, detail)
+
+
+def code_of(status: int) -> str:
+    """Return the word that goes with a status."""
+    return _CODES.get(status, "error")
 
 
 def failure(status: int, message: str, *, code: str | None = None, headers: dict[str, str] | None = None) -> Response:
     """Return an error in the form the client knows: ``{"error": code, "message": text}``."""
-    body = msgspec.json.encode({"error": code or _FAULTS.get(status, "error"), "message": message})
-    return Response(body, status, headers, media_type="application/json")
+    return answer_of({"error": code or code_of(status), "message": as_text(message)}, status, headers)
 
 
-async def on_defer_error(_: Request, error: Any) -> Response:
-    """Answer an error of defer's own; what a caller sent wrong is 400."""
-    if isinstance(error, Refusal):
-        return failure(error.status, str(error))
-    for kind, status, code in _STATUSES:
-        if isinstance(error, kind):
-            return failure(status, error.problem, code=code)
-    return failure(400, str(error))
+def answer_of(content: Any, status: int, headers: dict[str, str] | None = None) -> Response:
+    """Return an answer with a JSON body."""
+    return Response(msgspec.json.encode(content), status, headers, media_type="application/json")
+
+
+def body_of(fault: Fault) -> dict[str, Any]:
+    """Return the body of an error: what the client knows, and ``detail``, which it ignores."""
+    given = {name: as_text(value) for name, value in msgspec.to_builtins(fault.detail).items() if value is not None}
+    return {"error": fault.code, "message": as_text(fault.message), "detail": given}
+
+
+def as_text(text: str) -> str:
+    """Return a text as JSON may hold it: what a caller sent may have halves of characters in it."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def shortened(text: str) -> str:
+    """Return a text a caller sent, cut where it says enough."""
+    return text if len(text) <= _LONGEST_SHOWN else text[:_LONGEST_SHOWN] + "…"
+
+
+async def on_defer_error(request: Request, error: Any) -> Response:
+    """Answer an error of defer's own; what a caller sent wrong is 400. v1 writes its codes as words."""
+    body = body_of(fault := fault_of(error, id=request.path_params.get("id")))
+    if request.url.path.startswith(V1):
+        body["error"] = body["error"].replace("_", " ")
+    return answer_of(body, fault.status)
+
+
+async def on_http_error(_: Request, error: Any) -> Response:
+    """Answer what no route answers: another path, another method."""
+    assert isinstance(error, HTTPException)
+    mend = "see /openapi.json" if error.status_code in (404, 405) else None
+    message = error.detail if mend is None else f"{error.detail}; {mend}"
+    return failure(error.status_code, message, headers=dict(error.headers or {}))
+
+
+async def on_disconnect(_: Request, __: Exception) -> Response:
+    """Answer nobody: the caller left before its body had come."""
+    return failure(400, "the body ended early")
+
+
+async def on_unexpected(_: Request, __: Exception) -> Response:
+    """Answer a fault of ours: what it is stays in the log."""
+    return failure(500, "something went wrong in defer; its log says what")

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from math import isfinite
 from typing import Any
 
-from defer_cli.domain.errors import ArgumentError
+from defer_cli.domain.errors import ArgumentError, ArgumentsTooLarge
 
 LARGEST_BYTES = 1024 * 1024
 DEEPEST = 100
@@ -80,7 +80,7 @@ def _to_bytes(encode: Any, content: object, what: str) -> bytes:
     except ValueError:  # an int over Python's limit of digits
         raise ArgumentError(f"{what}: an int has more digits than Python writes", mend="send hex(…)") from None
     if len(encoded) > LARGEST_BYTES:
-        raise ArgumentError(
+        raise ArgumentsTooLarge(
             f"{what}: {len(encoded):,} bytes of JSON, the limit is {LARGEST_BYTES:,}",
             mend="store the data elsewhere and pass its key",
         )
@@ -156,7 +156,7 @@ def _check_extent(path: str, depth: int, length: int, room: list[int]) -> None:
         )
     room[0] -= length
     if room[0] < 0:
-        raise ArgumentError(
+        raise ArgumentsTooLarge(
             f"{shown}: more than {LARGEST_BYTES:,} items in all, over the limit of {LARGEST_BYTES:,} bytes of JSON",
             mend="store the data elsewhere and pass its key",
         )

@@ -51,6 +51,10 @@ class ArgumentError(DeferError, TypeError):
     """The arguments of a call do not fit the function, or are not JSON."""
 
 
+class ArgumentsTooLarge(ArgumentError):
+    """The arguments of a call, or its result, are over the limit of bytes."""
+
+
 class CallRefused(DeferError):
     """The runner did not accept the call; nothing was stored."""
 

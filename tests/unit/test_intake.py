@@ -30,10 +30,10 @@ class DirectWriter:
             results = self.store.insert(calls)
         on_done(results, None)
 
-    def submit(self, work: Callable[[Store], Any]) -> asyncio.Future[Any]:
+    def insert(self, calls: Sequence[Enqueue]) -> asyncio.Future[Any]:
         future = asyncio.get_running_loop().create_future()
         with self.store.transaction():
-            future.set_result(work(self.store))
+            future.set_result(self.store.insert(calls))
         return future
 
 
@@ -168,6 +168,21 @@ def test_a_starred_parameter_takes_any_number() -> None:
     with pytest.raises(ArgumentError) as refusal:
         fit_arguments(starred, [])
     assert refusal.value.mend == "give at least 1"
+
+
+def test_what_is_given_by_keyword_and_could_be_positional_becomes_positional() -> None:
+    keyed = spec(positional("a"), positional("b", has_default=True), Parameter(name="size", kind="keyword_only"))
+
+    assert fit_arguments(keyed, [1], {"b": 2, "size": 3}) == b'{"args":[1,2],"kwargs":{"size":3}}'
+    assert fit_arguments(spec(positional("a"), positional("b", has_default=True)), [], {"a": 1}) == b"[1]"
+
+
+@pytest.mark.parametrize("kwargs", [{"b": 1}, {"a": 1, "c": 2}])
+def test_keywords_that_do_not_fit_are_refused(kwargs: dict[str, object]) -> None:
+    with pytest.raises(ArgumentError) as refusal:
+        fit_arguments(spec(positional("a"), positional("b", has_default=True)), [], kwargs)
+
+    assert refusal.value.mend == "it takes a, b"
 
 
 def test_a_keyword_that_must_be_given_needs_python() -> None:
