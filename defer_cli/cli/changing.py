@@ -14,11 +14,12 @@ from defer_cli.changes import MOST_AT_ONCE
 from defer_cli.cli import access
 from defer_cli.cli.check import counted
 from defer_cli.cli.failures import FAILED, INTERRUPTED, NOT_FOUND, OK, UsageError, show_error
-from defer_cli.cli.output import say, show_json, visible
+from defer_cli.cli.output import say, show_json
 from defer_cli.cli.steps import Progress, Steps, is_wanted, may_ask
 from defer_cli.domain.changes import Refusal
 from defer_cli.domain.errors import ExecutionNotFound
 from defer_cli.domain.states import State
+from defer_cli.domain.visible import visible
 
 if TYPE_CHECKING:
     from defer_cli.cli.filters import Chosen

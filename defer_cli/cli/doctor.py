@@ -14,7 +14,8 @@ from defer_cli.cli.check import counted
 from defer_cli.cli.checks.findings import Finding, Level, standing_alone
 from defer_cli.cli.failures import FAILED, OK
 from defer_cli.cli.options import Data, Directory, Json, Project
-from defer_cli.cli.output import say, show_json, styled, visible, width_of
+from defer_cli.cli.output import say, show_json, styled, width_of
+from defer_cli.domain.visible import visible
 
 if TYPE_CHECKING:
     from concurrent.futures import Future

@@ -14,7 +14,7 @@ import typer
 from defer_cli.cli.failures import OK, UsageError
 from defer_cli.cli.filters import Chosen, filtered
 from defer_cli.cli.options import Data, Json, Project
-from defer_cli.cli.output import cut, moment_words, say, short_distance, show_json, visible
+from defer_cli.cli.output import cut, moment_words, say, short_distance, show_json
 from defer_cli.cli.tables import show_table
 from defer_cli.cli.wording import (
     STATE_STYLES,
@@ -25,6 +25,7 @@ from defer_cli.cli.wording import (
 )
 from defer_cli.domain.errors import SettingError
 from defer_cli.domain.paging import LARGEST_SIZE, position_of
+from defer_cli.domain.visible import visible
 
 if TYPE_CHECKING:
     from defer_cli.cli.place import DataPlace

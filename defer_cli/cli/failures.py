@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from defer_cli.cli.output import styled, visible
+from defer_cli.cli.output import styled
 from defer_cli.domain.errors import (
     ArgumentError,
     DeferError,
@@ -16,6 +16,7 @@ from defer_cli.domain.errors import (
     SettingError,
     StoreError,
 )
+from defer_cli.domain.visible import visible
 
 if TYPE_CHECKING:
     from defer_cli.domain.function import Problem

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, TextIO
 
 from defer_cli.cli.check import count_problems, counted
 from defer_cli.cli.failures import show_problems
-from defer_cli.cli.output import cut, distance_words, moment_words, say, styled, visible
+from defer_cli.cli.output import cut, distance_words, moment_words, say, styled
 from defer_cli.cli.sink import Sink
 from defer_cli.domain.duration import in_words
 from defer_cli.domain.execution import to_moment
+from defer_cli.domain.visible import visible
 from defer_cli.engine.events import Aborting, LeftQueue, WorkerDied
 
 if TYPE_CHECKING:

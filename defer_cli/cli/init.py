@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from defer_cli.cli.options import Data, Project
-from defer_cli.cli.output import say, visible
+from defer_cli.cli.output import say
 from defer_cli.domain.errors import SettingError
+from defer_cli.domain.visible import visible
 
 FUNCTION = '''"""A background function: call it, and it runs in the background, with retries."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,10 +9,11 @@ import typer
 
 from defer_cli.cli.failures import INVALID, OK, show_problems, show_warning
 from defer_cli.cli.options import Data, Directory, Json, Project
-from defer_cli.cli.output import distance_words, moment_words, say, show_json, visible
+from defer_cli.cli.output import distance_words, moment_words, say, show_json
 from defer_cli.cli.tables import show_rows
-from defer_cli.domain.cron import Cron
-from defer_cli.domain.errors import CronError, DeferError
+from defer_cli.domain.errors import DeferError
+from defer_cli.domain.listing import function_data, in_words, next_fires
+from defer_cli.domain.visible import visible
 
 if TYPE_CHECKING:
     from defer_cli.discovery.discover import Discovery
@@ -46,9 +46,9 @@ def list_functions(
     now = datetime.now(UTC)
     functions = sorted(found.functions, key=lambda spec: spec.name)
     if as_json:
-        show_json([_data(spec, _next_fires(spec, now, next_count), last.get(spec.name)) for spec in functions])
+        show_json([function_data(spec, next_fires(spec, now, next_count), last.get(spec.name)) for spec in functions])
     elif functions:
-        rows = [_row(spec, _next_fires(spec, now, next_count), last.get(spec.name), now) for spec in functions]
+        rows = [_row(spec, next_fires(spec, now, next_count), last.get(spec.name), now) for spec in functions]
         show_rows(HEADINGS, rows)
     else:
         say(f"no functions yet in {place.folder}; `defer init` writes the first")
@@ -83,27 +83,12 @@ def _last_executions(data: DataFolder) -> dict[str, Any]:
     return answer
 
 
-def _next_fires(spec: FunctionSpec, now: datetime, number: int) -> list[datetime]:
-    if spec.schedule is None:
-        return []
-    cron = Cron.parse(spec.schedule)
-    fires: list[datetime] = []
-    moment = now
-    try:
-        for _ in range(number):
-            moment = cron.next(moment)
-            fires.append(moment)
-    except CronError:  # the calendar ends
-        pass
-    return fires
-
-
 def _row(spec: FunctionSpec, fires: list[datetime], last: dict[str, Any] | None, now: datetime) -> tuple[str, ...]:
     return (
         spec.name,
         spec.kind,
         spec.schedule or "",
-        Cron.parse(spec.schedule).describe() if spec.schedule else "",
+        in_words(spec.schedule) if spec.schedule else "",
         ", ".join(f"{moment_words(fire)} ({distance_words(fire, now=now)})" for fire in fires),
         str(spec.options.retry.max_attempts or "none"),
         str(spec.options.concurrency or "no limit"),
@@ -114,19 +99,3 @@ def _row(spec: FunctionSpec, fires: list[datetime], last: dict[str, Any] | None,
 def _last_words(last: dict[str, Any], now: datetime) -> str:
     moment = datetime.fromisoformat(last["finished_at"] or last["started_at"] or last["created_at"])
     return f"{last['state']} {distance_words(moment, now=now)}"
-
-
-def _data(spec: FunctionSpec, fires: list[datetime], last: dict[str, Any] | None) -> dict[str, Any]:
-    return {
-        "name": spec.name,
-        "kind": spec.kind,
-        "schedule": spec.schedule,
-        "description": Cron.parse(spec.schedule).describe() if spec.schedule else None,
-        "next": [fire.isoformat().replace("+00:00", "Z") for fire in fires],
-        "retry": asdict(spec.options.retry),
-        "concurrency": spec.options.concurrency,
-        "max_duration": spec.options.max_duration.total_seconds(),
-        "max_concurrency_action": spec.options.max_concurrency_action,
-        "file": spec.file,
-        "last": last,
-    }

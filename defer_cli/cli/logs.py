@@ -14,11 +14,12 @@ import typer
 from defer_cli.cli import completing
 from defer_cli.cli.failures import OK, UsageError
 from defer_cli.cli.options import Data, Json, Project
-from defer_cli.cli.output import say, show_json, styled, visible
+from defer_cli.cli.output import say, show_json, styled
 from defer_cli.cli.show import not_found, read_id
 from defer_cli.domain.errors import ExecutionNotFound, StoreError
 from defer_cli.domain.execution import to_moment
 from defer_cli.domain.states import FINAL_STATES
+from defer_cli.domain.visible import visible
 
 if TYPE_CHECKING:
     from defer_cli.cli.place import DataPlace

@@ -12,35 +12,7 @@ from defer_cli.domain.duration import in_words
 
 _NARROWEST = 20
 _USUAL_COLUMNS = 80  # of a terminal that does not say
-_JOINERS = "\u200c\u200d"  # they shape letters and emoji, and move nothing
 _STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "blue": "34", "cyan": "36"}
-_NAMED = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
-
-
-def visible(text: str) -> str:
-    """Return stored text as one harmless line: controls, escapes, bidi marks and line ends are spelled out."""
-    if text.isprintable():
-        return text
-    return "".join([letter if _is_harmless(letter) else _spelled(letter) for letter in text])
-
-
-def _is_harmless(letter: str) -> bool:
-    return (
-        letter.isprintable() or letter in _JOINERS or (letter.isspace() and letter > "\x9f" and not _ends_line(letter))
-    )
-
-
-def _ends_line(letter: str) -> bool:
-    return letter in "\u2028\u2029"
-
-
-def _spelled(letter: str) -> str:
-    code = ord(letter)
-    if letter in _NAMED:
-        return _NAMED[letter]
-    if code <= 0xFF:
-        return f"\\x{code:02x}"
-    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
 
 
 def cut(text: str, longest: int) -> str:

@@ -16,12 +16,12 @@ from defer_cli.cli.output import (
     fitted,
     short_distance,
     styled,
-    visible,
     width_of,
 )
 from defer_cli.cli.tables import show_folded, show_table
 from defer_cli.cli.wording import STATE_STYLES, duration_words, metadata_words, moment_in, origin_words
 from defer_cli.domain.duration import in_words
+from defer_cli.domain.visible import visible
 
 _MOST_LINES = 20
 _INDENT = "  "

@@ -7,9 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, TextIO
 
 from defer_cli.cli.failures import show_problems
-from defer_cli.cli.output import cut, visible
+from defer_cli.cli.output import cut
 from defer_cli.cli.sink import Sink
 from defer_cli.domain.execution import to_moment
+from defer_cli.domain.visible import visible
 from defer_cli.engine.events import Aborting, LeftQueue, WorkerDied
 
 if TYPE_CHECKING:

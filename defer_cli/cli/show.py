@@ -12,10 +12,11 @@ import typer
 from defer_cli.cli import completing
 from defer_cli.cli.failures import OK, NotFound
 from defer_cli.cli.options import Data, Json, Project
-from defer_cli.cli.output import say, show_json, visible
+from defer_cli.cli.output import say, show_json
 from defer_cli.domain.errors import ExecutionNotFound
 from defer_cli.domain.ids import LENGTH, is_id
 from defer_cli.domain.secrets import masked, masked_under
+from defer_cli.domain.visible import visible
 
 if TYPE_CHECKING:
     from defer_cli.cli.place import DataPlace

@@ -7,7 +7,8 @@ import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from typing import IO
 
-from defer_cli.cli.output import columns_of, fitted, styled, visible, width_of
+from defer_cli.cli.output import columns_of, fitted, styled, width_of
+from defer_cli.domain.visible import visible
 
 _GAP = "  "
 _LEAST_KEPT = 12

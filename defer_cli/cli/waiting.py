@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from defer_cli.cli.access import NO_RUNNER, Gone, Line, ask, reach
 from defer_cli.cli.failures import OK, TIMED_OUT
-from defer_cli.cli.output import cut, distance_words, has_colour, moment_words, say, visible, width_of
+from defer_cli.cli.output import cut, distance_words, has_colour, moment_words, say, width_of
 from defer_cli.cli.wording import duration_words
 from defer_cli.domain.errors import ExecutionFailed, StoreError
 from defer_cli.domain.states import FINAL_STATES, State
+from defer_cli.domain.visible import visible
 
 if TYPE_CHECKING:
     from defer_cli.link.project import DataFolder

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from defer_cli.cli.checks.findings import Finding, ok, problem, warning
 from defer_cli.cli.checks.machine import MEGABYTE, free_bytes, size_words
-from defer_cli.cli.output import cut, visible
+from defer_cli.cli.output import cut
+from defer_cli.domain.visible import visible
 from defer_cli.link.project import DataFolder
 
 _NO_ROOM, _LITTLE_ROOM = 32 * MEGABYTE, 500 * MEGABYTE

@@ -11,9 +11,10 @@ from defer_cli import __version__
 from defer_cli.cli import access
 from defer_cli.cli.checks.findings import Finding, ok, problem, warning
 from defer_cli.cli.checks.machine import size_words
-from defer_cli.cli.output import distance_words, moment_words, visible
+from defer_cli.cli.output import distance_words, moment_words
 from defer_cli.domain.errors import StoreError
 from defer_cli.domain.execution import to_microseconds, to_moment
+from defer_cli.domain.visible import visible
 
 if TYPE_CHECKING:
     from defer_cli.link.project import DataFolder

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -19,15 +18,6 @@ from tests.unit.store.harness import DEADLINE_SECONDS, Desk
 
 LINE = b"\x91\x93\x01\xa6stdout\xa1a"
 DAMAGED = StoreError("damaged", is_fatal=True)
-
-
-@pytest.fixture
-async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
-    desk = Desk(tmp_path / "defer.db")
-    desk.writer.start()
-    yield desk
-    desk.store.may_commit.set()
-    await desk.writer.stop()
 
 
 async def test_a_call_is_on_disk_when_it_is_answered(desk: Desk) -> None:
@@ -381,41 +371,3 @@ async def started(desk: Desk, id: str) -> int:
     await desk.enqueue(call(id=id))
     (running,) = desk.started()
     return int(running.seq)
-
-
-async def test_a_refusal_is_told_until_the_store_takes_something_again(desk: Desk) -> None:
-    desk.store.failure = StoreError("the disk is full")
-    with pytest.raises(StoreError):
-        await desk.enqueue(call(id="x"))
-    refused = desk.writer.refusal
-    desk.store.failure = None
-    await desk.until_well()
-
-    assert refused is not None
-    assert refused.problem == "the disk is full"
-
-
-async def test_a_commit_of_nothing_does_not_end_a_refusal(desk: Desk) -> None:
-    desk.store.failure = StoreError("the disk is full")
-    with pytest.raises(StoreError):
-        await desk.enqueue(call(id="x"))
-    desk.store.failure, desk.store.touch_failure = None, StoreError("still full")
-    await desk.barrier()
-    await desk.until_touched(2)
-    refused = desk.writer.refusal
-    desk.store.touch_failure = None
-    await desk.until_well()
-
-    assert refused is not None
-    assert refused.problem == "still full"
-
-
-async def test_commits_are_counted_and_refused_ones_are_not(desk: Desk) -> None:
-    await desk.barrier()
-    before = desk.writer.commits
-    await desk.barrier()
-    desk.store.failure = StoreError("the disk is full")
-    with pytest.raises(StoreError):
-        await desk.barrier()
-
-    assert desk.writer.commits == before + 1
