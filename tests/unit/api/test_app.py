@@ -1,0 +1,91 @@
+"""What every request meets: paths and methods that nobody serves, faults of ours, and that asking changes nothing."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import pytest
+
+from defer_cli.domain.errors import StoreError
+from tests.unit.api.harness import V2, Api
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/", "/public", V2, f"{V2}/executions/", f"{V2}/executions/a/b", f"{V2}/executions/x/nothing", "/public/v3/x"],
+)
+async def test_a_path_that_nobody_serves_is_404_in_json(api: Api, path: str) -> None:
+    answer = await api.send("GET", path)
+
+    assert (answer.status_code, answer.json()["error"]) == (404, "not_found")
+    assert "location" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("DELETE", "executions", "GET, HEAD, POST, PUT"),
+        ("PUT", "executions/x", "GET, HEAD"),
+        ("GET", "executions/x/cancellation", "POST"),
+        ("POST", "executions/x/schedule", "PATCH"),
+        ("OPTIONS", "executions", "GET, HEAD, POST, PUT"),
+    ],
+)
+async def test_a_method_that_a_path_does_not_know_is_405_and_names_those_it_does(
+    api: Api, method: str, path: str, allowed: str
+) -> None:
+    answer = await api.ask(method, path)
+
+    assert (answer.status_code, answer.json()["error"]) == (405, "method_not_allowed")
+    assert ", ".join(sorted(answer.headers["allow"].split(", "))) == allowed
+
+
+async def test_a_fault_of_ours_tells_nothing_of_itself(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def break_down(name: str, **_: Any) -> Any:
+        raise RuntimeError("the secret of " + name)
+
+    monkeypatch.setattr(api.backend, "ask", break_down)
+    answer = await api.ask("GET", "executions")
+
+    assert (answer.status_code, answer.json()["error"]) == (500, "internal_error")
+    assert "secret" not in answer.text
+
+
+async def test_a_store_that_takes_nothing_is_503(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def refuse(calls: Any) -> Any:
+        raise StoreError("the disk is gone")
+
+    monkeypatch.setattr(api.backend, "insert", refuse)
+    answer = await api.ask("PUT", "executions", {"function_name": "compute"})
+
+    assert (answer.status_code, answer.json()["message"]) == (503, "the disk is gone")
+
+
+async def test_asking_changes_nothing(api: Api) -> None:
+    id = await api.retried()
+    before = (await api.ask("GET", "executions")).json()
+    for path in ("", "/results", "/arguments", "/attempts"):
+        assert (await api.ask("GET", f"executions/{id}{path}")).is_success
+
+    assert (await api.ask("GET", "executions")).json() == before
+
+
+async def test_an_error_is_the_same_error_again_at_the_other_end(api: Api) -> None:
+    import msgspec
+
+    from defer_cli.domain.changes import Refusal
+    from defer_cli.domain.errors import ExecutionNotCancellable
+
+    id = await api.in_state("started")
+    detail = (await api.ask("POST", f"executions/{id}/cancellation", {})).json()["detail"]
+    error = msgspec.convert(detail, Refusal).error()
+
+    assert isinstance(error, ExecutionNotCancellable)
+    assert (error.state, error.where) == ("started", id)
+    assert error.mend is not None
+
+
+@pytest.fixture(autouse=True)
+def _quiet(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.CRITICAL)
