@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import re
-from datetime import datetime
 from typing import Annotated, Any, TypeVar
 
 import msgspec
@@ -15,14 +14,23 @@ from msgspec import Meta, Raw, Struct
 from starlette.requests import Request
 
 from defer_cli.api.failures import Refusal
+from defer_cli.api.fields import (
+    NOT_BOTH,
+    AnyArray,
+    AnyObject,
+    CameFrom,
+    Cursor,
+    Id,
+    Key,
+    Metadata,
+    Moment,
+    Size,
+)
 from defer_cli.domain.states import State
 from defer_cli.store.writer import MOST_CALLS
 
 T = TypeVar("T")
-Moment = Annotated[datetime, Meta(tz=True)]
 _PATH = re.compile(r" - at `(key in )?\$\.?(.*)`$")
-AnyArray = Annotated[Raw, Meta(extra_json_schema={"type": ["array", "null"]})]
-AnyObject = Annotated[Raw, Meta(extra_json_schema={"type": ["object", "null"]})]
 _ABSENT = Raw(b"null")
 _decoders: dict[type, msgspec.json.Decoder[Any]] = {}
 
@@ -44,9 +52,9 @@ class EnqueueBody(Struct):
     keyword_arguments: AnyObject = msgspec.field(default_factory=_absent)
     schedule_for: Moment | None = None
     discard_after: Moment | None = None
-    metadata: dict[str, str] | None = None
-    id: str | None = None
-    key: str | None = None
+    metadata: Metadata | None = None
+    id: Id | None = None
+    key: Key | None = None
     called_at: Moment | None = None
 
 
@@ -85,16 +93,16 @@ class ScheduleBody(Struct):
 class RerunBody(Struct):
     """``POST executions/{id}/reruns``; ``id`` names the new execution, so that a rerun sent twice is one."""
 
-    id: str | None = None
+    id: Id | None = None
 
 
 class PageBody(Struct):
     """Which part of a list."""
 
-    first: int | None = None
-    after: str | None = None
-    last: int | None = None
-    before: str | None = None
+    first: Size | None = None
+    after: Cursor | None = None
+    last: Size | None = None
+    before: Cursor | None = None
 
 
 class SpanBody(Struct, rename={"from_": "from"}):
@@ -122,14 +130,14 @@ class FiltersBody(Struct):
     started_at: SpanBody | None = None
     executed_by: str | None = None
     metadata: list[MetadataBody] | None = None
-    came_from: list[str] | None = None
+    came_from: list[CameFrom] | None = None
     parent: str | None = None
 
 
 class ListBody(Struct):
     """``POST executions`` and ``POST executions/{id}/attempts``."""
 
-    page: PageBody | None = None
+    page: Annotated[PageBody, NOT_BOTH] | None = None
     filters: FiltersBody | None = None
 
 
@@ -141,7 +149,7 @@ class LegacyEnqueueBody(Struct):
     scheduled_for: Moment | None = None
     schedule_for: Moment | None = None
     discard_after: Moment | None = None
-    metadata: dict[str, str] | None = None
+    metadata: Metadata | None = None
 
 
 async def read_body(request: Request, kind: type[T]) -> T:
