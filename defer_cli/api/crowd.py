@@ -78,12 +78,10 @@ class Crowd:
 
 
 def _end_slowest(members: Collection[Member], now: float) -> bool:
-    waiting = [(slowness, one) for one in members if (slowness := one.slowness()) is not None]
-    if not waiting:
+    slow = [(found, one) for one in members if (found := one.slowness()) and now - found[1] >= _YOUNG_SECONDS]
+    if not slow:
         return False
-    (_, since), slowest = min(waiting, key=lambda pair: pair[0])
-    if now - since < _YOUNG_SECONDS:
-        return False
+    _, slowest = min(slow, key=lambda pair: pair[0])
     slowest.give_up()
     return True
 

@@ -237,3 +237,15 @@ def test_names_to_mask_are_written_with_commas() -> None:
     assert resolved(pyproject={"mask": "iban, tax_id,"}).mask == ("iban", "tax_id")
     with pytest.raises(SettingError, match="is not a text"):
         resolved(pyproject={"mask": ["iban"]})
+
+
+def test_hosts_that_are_allowed_are_a_list_in_the_file_and_have_commas_in_a_variable() -> None:
+    hosts = ("runner", "defer.example:8443", "[::2]")
+    assert resolved(pyproject={"allowed_hosts": ["Runner", "defer.example:8443", "[::2]"]}).allowed_hosts == hosts
+    assert resolved(environ={"DEFER_ALLOWED_HOSTS": "runner, defer.example:8443,[::2],"}).allowed_hosts == hosts
+
+
+@pytest.mark.parametrize("value", ["https://defer.example", "*", "a b", "runner:99999", "::1", 1, [1], {"runner": 1}])
+def test_what_is_no_host_is_not_allowed_as_one(value: object) -> None:
+    with pytest.raises(SettingError, match=r"^\[tool\.defer\] allowed_hosts in pyproject\.toml: .*host"):
+        resolved(pyproject={"allowed_hosts": value})
