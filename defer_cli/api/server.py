@@ -55,7 +55,8 @@ def _listen_at(families: dict[Any, int], port: int) -> list[socket.socket]:
     ends: list[socket.socket] = []
     missing: OSError | None = None
     for address, family in families.items():
-        end = socket.socket(family, socket.SOCK_STREAM)
+        # Named, for asyncio sends small answers at once on a TCP socket that says it is one.
+        end = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         try:
             end.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             if family == socket.AF_INET6 and len(families) > 1:
