@@ -90,12 +90,12 @@ class Living:
 
 
 @contextmanager
-def living(folder: Path, *words: str, ready: str) -> Iterator[Living]:
+def living(folder: Path, *words: str, ready: str, env: Mapping[str, str] | None = None) -> Iterator[Living]:
     """Keep a runner alive for the block; it has printed ``ready`` when the block begins."""
     process = subprocess.Popen(
         [*DEFER, *words],
         cwd=folder,
-        env=environment(),
+        env=environment(env),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
