@@ -20,6 +20,7 @@ from defer_cli.domain.errors import (
     ExecutionNotFound,
     ExecutionNotReschedulable,
     StoreError,
+    Unconfirmed,
 )
 
 _STATUSES: tuple[tuple[type[DeferError], int], ...] = (
@@ -29,6 +30,7 @@ _STATUSES: tuple[tuple[type[DeferError], int], ...] = (
     (ExecutionNotReschedulable, 409),
     (ArgumentsTooLarge, 413),
     (StoreError, 503),
+    (Unconfirmed, 409),
 )
 _CODES = {
     202: "aborting",

@@ -55,11 +55,11 @@ def _read_query(items: Sequence[tuple[str, str]]) -> ListBody:
     for name, value in items:
         span, _, end = name.partition(".")
         if name in PageBody.__struct_fields__:
-            page[name] = value
+            page[name] = _given(value, f"page.{name}")
         elif name in _LISTED:
             filters.setdefault(name, []).append(value)
         elif span in _SPANS and end in ("from", "to"):
-            filters.setdefault(span, {})[end] = value
+            filters.setdefault(span, {})[end] = _given(value, f"filters.{name}")
         elif name in ("executed_by", "parent"):
             filters[name] = value
         elif name.startswith(_METADATA):
@@ -69,6 +69,13 @@ def _read_query(items: Sequence[tuple[str, str]]) -> ListBody:
         return msgspec.convert({"page": page, "filters": filters}, ListBody, strict=False)
     except msgspec.ValidationError as error:
         raise misfit(error) from None
+
+
+def _given(value: str, where: str) -> str:
+    """Return a value that is there: the word null is none, though it would be read as one."""
+    if value.lower() == "null":
+        raise Refusal(400, "it is null", where=where, mend="leave it out")
+    return value
 
 
 def _page_of(body: PageBody | None) -> dict[str, Any]:

@@ -159,6 +159,13 @@ async def test_a_cancel_sent_again_after_its_answer_was_lost_succeeds(api: Api) 
     assert (answer.status_code, answer.json()["data"]["state"]) == (200, "cancelled")
 
 
+async def test_a_reschedule_sent_again_that_cannot_be_told_from_a_new_one_is_a_conflict(api: Api) -> None:
+    id = await api.in_state("succeed")
+    answer = await api.ask("PATCH", f"executions/{id}/schedule", {"is_again": True})
+
+    assert (answer.status_code, answer.json()["detail"]["kind"]) == (409, "Unconfirmed")
+
+
 @pytest.mark.parametrize("state", ALL_STATES)
 async def test_only_what_waits_is_rescheduled(api: Api, state: str) -> None:
     id = await api.in_state(state)
