@@ -30,10 +30,12 @@ from defer_cli.engine.dispatcher import Dispatcher
 from defer_cli.engine.door import Door
 from defer_cli.engine.events import Listener, Note
 from defer_cli.engine.inbox import InboxImport
+from defer_cli.engine.measures import Measures
 from defer_cli.engine.reload import Reload
 from defer_cli.engine.requests import Requests
 from defer_cli.engine.rescue import WorkerList, take_back, take_from_the_future
 from defer_cli.engine.upkeep import Upkeep
+from defer_cli.engine.vitals import Vitals
 from defer_cli.intake import Intake
 from defer_cli.link import lock
 from defer_cli.link.project import DataFolder, point_to
@@ -134,7 +136,7 @@ class Runner:
             ends, token = self._bind(stack)
             plan.data.require()
             stack.enter_context(lock.own(Path(plan.data.lock), "runner"))
-            self._build(await asyncio.to_thread(self._open_store))
+            self._build(await asyncio.to_thread(self._open_store), is_served=bool(ends))
             if ends:
                 self._serve(ends, token)
             try:
@@ -192,12 +194,13 @@ class Runner:
         from defer_cli.api.server import Server
 
         settings = self._plan.settings
-        backend = Backend(
+        backend = self._backend = Backend(
             ask=self._requests.answer,
             insert=self._intake.insert,
             functions=lambda: self._functions,
             clock=self._store.now,
-            why_not_healthy=lambda: "it is stopping" if self._stop.is_set() else None,
+            why_not_healthy=lambda: "the runner is stopping" if self._stop.is_set() else self._vitals.why_refused,
+            vitals=self._vitals,
         )
         hosts = Hosts(host=settings.host, port=ends[0].getsockname()[1], allowed=settings.allowed_hosts)
         self._api = Server(ends, Guard(build_app(backend), hosts=hosts, token=token))
@@ -216,10 +219,12 @@ class Runner:
             store.start_runner(name=self._name, pid=os.getpid(), version=__version__)
         return store
 
-    def _build(self, store: Store) -> None:
+    def _build(self, store: Store, *, is_served: bool) -> None:
         plan, settings = self._plan, self._plan.settings
         self._store = store
-        self._dispatcher = Dispatcher(slots=settings.slots, listener=self._listener, clock=store.now)
+        measures = Measures(self._listener)
+        listener = measures if is_served else self._listener  # else nobody could ask for what was counted
+        self._dispatcher = Dispatcher(slots=settings.slots, listener=listener, clock=store.now)
         self._writer = Writer(
             store,
             runner=self._name,
@@ -245,6 +250,9 @@ class Runner:
         self._inbox = InboxImport(plan.data, self._intake.insert, self._listener)
         self._requests = Requests(self._intake, self._dispatcher, self._reports, take_in=self._inbox.run)
         self._crons = Crons(self._writer, self._listener, clock=store.now, catches_up=not plan.is_dev)
+        self._vitals = Vitals(
+            self._name, plan.data.database, self._pool, self._writer, self._crons, measures, slots=settings.slots
+        )
         self._burst = Burst(
             self._dispatcher, self._inbox, self._reports, functions=lambda: self._functions, clock=store.now
         )
@@ -349,6 +357,7 @@ class Runner:
         await self._dispatcher.drain(self._plan.settings.grace, hurry=self._hurry)
         await self._door.close()
         if self._api is not None:
+            self._backend.closing.set()
             await self._api.stop(hurry=self._hurry)
         await self._pool.stop()
         code = EXIT_OK

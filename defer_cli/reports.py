@@ -185,7 +185,11 @@ def oldest_due(reader: Reader, now_us: int) -> int | None:
 
 
 def log_after(
-    reader: Reader, id: str, seen: Sequence[tuple[int, int]] = (), attempt: int | None = None
+    reader: Reader,
+    id: str,
+    seen: Sequence[tuple[int, int]] = (),
+    attempt: int | None = None,
+    most_bytes: int = _MOST_LOG_BYTES,
 ) -> dict[str, Any]:
     """Return what is new of a log, a frame of it at most, and how the execution or the attempt stands.
 
@@ -193,7 +197,7 @@ def log_after(
     number of its last part). No parts: there is no more for now. Raises ``ExecutionNotFound``.
     """
     found = execution(reader, id if attempt is None else f"{id}.{attempt}")
-    parts = reader.log_after(id, dict(seen), attempt=attempt, most_bytes=_MOST_LOG_BYTES)
+    parts = reader.log_after(id, dict(seen), attempt=attempt, most_bytes=min(most_bytes, _MOST_LOG_BYTES))
     return {
         "function": found["function"],
         "state": found["state"],

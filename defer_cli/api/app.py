@@ -12,13 +12,21 @@ from starlette.routing import BaseRoute
 from defer_cli.api.backend import Backend
 from defer_cli.api.executions import executions_routes
 from defer_cli.api.failures import on_defer_error, on_disconnect, on_http_error, on_unexpected
+from defer_cli.api.functions import functions_routes
+from defer_cli.api.health import health_routes
 from defer_cli.api.legacy import legacy_routes
+from defer_cli.api.logs import logs_routes
+from defer_cli.api.metrics import metrics_routes
 from defer_cli.domain.errors import DeferError
 
 Part = Callable[[Backend], Iterable[BaseRoute]]
 PARTS: tuple[Part, ...] = (
     executions_routes,
+    logs_routes,
+    functions_routes,
     legacy_routes,
+    health_routes,
+    metrics_routes,
 )
 """Each gives its routes, whole paths; among the routes the first that fits answers."""
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from defer_cli.domain.enqueue import Enqueue, Refused, Stored
 from defer_cli.domain.function import FunctionSpec
+from defer_cli.engine.vitals import Vitals
 
 Ask = Callable[[str, Mapping[str, Any]], Awaitable[Any]]
 Insert = Callable[[Sequence[Enqueue]], Awaitable[list[Stored | Refused]]]
@@ -23,12 +25,16 @@ class Backend:
         functions: Callable[[], Mapping[str, FunctionSpec]],
         clock: Callable[[], int],
         why_not_healthy: Callable[[], str | None],
+        vitals: Vitals | None = None,
     ) -> None:
         self._ask = ask
         self.insert = insert
         self._functions = functions
         self.now_us = clock
         self.why_not_healthy = why_not_healthy
+        self.vitals = vitals
+        self.closing = asyncio.Event()
+        """Set when answers that have no end of their own are to end: the server is about to stop."""
 
     @property
     def functions(self) -> Mapping[str, FunctionSpec]:
