@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
+from functools import lru_cache
 
 from defer_cli.domain.arguments import encode_arguments
 from defer_cli.domain.enqueue import Enqueue, Refused, Stored
 from defer_cli.domain.errors import ArgumentError, CallRefused
-from defer_cli.domain.function import FunctionSpec
+from defer_cli.domain.function import FunctionSpec, Parameter
 from defer_cli.store.contract import Store
 from defer_cli.store.writer import Writer
 
@@ -79,20 +80,28 @@ def fit_arguments(spec: FunctionSpec, args: Sequence[object], kwargs: Mapping[st
     """
     if kwargs:
         return encode_arguments(*_bound(spec, args, kwargs))[0]
-    positional = [p for p in spec.parameters if p.kind in ("positional_only", "positional_or_keyword")]
-    required = sum(not p.has_default for p in positional)
-    keywords = [p.name for p in spec.parameters if p.kind == "keyword_only" and not p.has_default]
-    takes_more = any(p.kind == "var_positional" for p in spec.parameters)
-    shape = ", ".join(p.name for p in spec.parameters) or "none"
-    if len(args) < required or (len(args) > len(positional) and not takes_more):
-        amount = _amount(required, None if takes_more else len(positional))
+    least, most, keywords = _shape_of(spec.parameters)
+    if len(args) < least or (most is not None and len(args) > most):
         given = "1 argument" if len(args) == 1 else f"{len(args)} arguments"
-        raise ArgumentError(f"{spec.name}() got {given} and takes {shape}", mend=f"give {amount}")
-    if keywords:
         raise ArgumentError(
-            f"{spec.name}() needs keyword arguments ({', '.join(keywords)})", mend="call it from Python"
+            f"{spec.name}() got {given} and takes {_names_of(spec)}", mend=f"give {_amount(least, most)}"
         )
+    if keywords:
+        raise ArgumentError(f"{spec.name}() needs keyword arguments ({keywords})", mend="call it from Python")
     return encode_arguments(args, {})[0]
+
+
+@lru_cache(maxsize=1024)
+def _shape_of(parameters: tuple[Parameter, ...]) -> tuple[int, int | None, str]:
+    """Return how many positional arguments are taken, None for any number, and which keywords must be given."""
+    positional = [p for p in parameters if p.kind in ("positional_only", "positional_or_keyword")]
+    takes_more = any(p.kind == "var_positional" for p in parameters)
+    keywords = ", ".join(p.name for p in parameters if p.kind == "keyword_only" and not p.has_default)
+    return sum(not p.has_default for p in positional), None if takes_more else len(positional), keywords
+
+
+def _names_of(spec: FunctionSpec) -> str:
+    return ", ".join(p.name for p in spec.parameters) or "none"
 
 
 def _bound(
@@ -112,8 +121,7 @@ def _bound(
     try:
         bound = inspect.Signature(parameters).bind(*args, **kwargs)
     except TypeError as error:
-        shape = ", ".join(p.name for p in spec.parameters) or "none"
-        raise ArgumentError(f"{spec.name}: {error}", mend=f"it takes {shape}") from None
+        raise ArgumentError(f"{spec.name}: {error}", mend=f"it takes {_names_of(spec)}") from None
     return bound.args, bound.kwargs
 
 

@@ -32,6 +32,7 @@ from defer_cli.store.writer import MOST_CALLS
 T = TypeVar("T")
 _PATH = re.compile(r" - at `(key in )?\$\.?(.*)`$")
 _ABSENT = Raw(b"null")
+_read = json.JSONDecoder().decode  # exact, of numbers too, where msgspec makes floats of large ones
 _decoders: dict[type, msgspec.json.Decoder[Any]] = {}
 
 
@@ -184,7 +185,8 @@ def misfit(error: msgspec.ValidationError) -> Refusal:
 def plain(raw: Raw, *, where: str) -> Any:
     """Return a part of a body that may be any JSON, None for null; raise ``Refusal``."""
     try:
-        return json.loads(str(raw, "utf-8"))
+        text = str(raw, "utf-8")
+        return None if text == "null" else _read(text)
     except RecursionError:
         raise Refusal(400, "it is nested too deep", where=where) from None
     except ValueError as error:  # an int of more digits than Python reads, bytes that are no text

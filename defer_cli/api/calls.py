@@ -11,16 +11,16 @@ from msgspec import Raw
 from defer_cli.api.backend import Backend
 from defer_cli.api.bodies import EnqueueBody, plain
 from defer_cli.api.failures import Refusal, shortened
+from defer_cli.client.fresh_ids import fresh_id
 from defer_cli.domain.call_options import checked_key, checked_metadata
 from defer_cli.domain.enqueue import Enqueue
 from defer_cli.domain.errors import ArgumentError
 from defer_cli.domain.execution import to_microseconds
 from defer_cli.domain.function import FunctionSpec
-from defer_cli.domain.ids import is_id, keyed_id, random_id
+from defer_cli.domain.ids import is_id, keyed_id
 from defer_cli.intake import LONGEST_NAME, fit_arguments
 
 _WORDS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
-_NOTHING = b"[]"
 
 
 def call_of(body: EnqueueBody, backend: Backend) -> Enqueue:
@@ -77,7 +77,7 @@ def _id_of(body: EnqueueBody, function: str) -> str:
             )
         return of_key
     if id is None:
-        return random_id()
+        return fresh_id()
     if not is_id(id):
         raise Refusal(400, f"{shortened(id)!r} is no id", where="id", mend="26 letters and digits, or none")
     return id
@@ -86,14 +86,12 @@ def _id_of(body: EnqueueBody, function: str) -> str:
 def _arguments_of(spec: FunctionSpec, positional: Raw, named: Raw) -> bytes:
     args = plain(positional, where="function_arguments")
     kwargs = plain(named, where="keyword_arguments")
-    if args is None:
-        args = []
-    elif not isinstance(args, list):
+    if not isinstance(args, list | None):
         raise Refusal(400, "it is not an array", where="function_arguments")
-    if kwargs is not None and not isinstance(kwargs, dict):
+    if not isinstance(kwargs, dict | None):
         raise Refusal(400, "it is not an object", where="keyword_arguments")
     try:
-        return fit_arguments(spec, args, kwargs or {})
+        return fit_arguments(spec, args or [], kwargs or {})
     except ArgumentError as error:
         error.where = "function_arguments"
         raise
