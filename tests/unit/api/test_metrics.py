@@ -36,8 +36,8 @@ class Scraped:
         self.crons = SimpleNamespace(fired=Counter[str](), gaps=Counter[str]())
         self.writer = SimpleNamespace(commits=3, refusal=None)
         busy = SimpleNamespace(load=3, waiting=2, has_joined=True, is_retiring=False)
-        parts: list[Any] = [SimpleNamespace(processes=[busy]), self.writer, self.crons]
-        api.backend.vitals = Vitals("host-1", "/missing", *parts, self.measures, slots=10)
+        parts: Any = (SimpleNamespace(processes=[busy]), self.writer, self.crons, self.measures)
+        api.backend.vitals = Vitals("host-1", "/missing", *parts, slots=10)
         app = build_app(api.backend)
         self.http = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://127.0.0.1")
 
@@ -85,7 +85,7 @@ async def test_executions_are_told_by_function_and_state(scraped: Scraped) -> No
     told = await scraped.samples()
 
     states = {state: told[of("defer_executions", function="compute", state=state)] for state in State}
-    assert states == {**dict.fromkeys(State, 0.0), "succeed": 1.0, "created": 1.0}
+    assert states == dict.fromkeys(State, 0) | {State.SUCCEED: 1, State.CREATED: 1}
     assert told[of("defer_executions", function="greet_user", state="created")] == 0
     assert told[of("defer_queue_depth")] == 1
 
