@@ -225,9 +225,9 @@ class Connection(HttpToolsProtocol):
         """Return how many bytes are held for the peer."""
         return self._raw + self._unread
 
-    def give_up(self) -> None:
-        """End the connection at once: room was needed, and its peer was the slowest."""
-        self._log.tell(503, "the slowest connection gave way")
+    def give_up(self, why: str) -> None:
+        """End the connection at once."""
+        self._log.tell(503, why)
         self._stage, self._unread = "answer", self._drop_unread()
         self._let_go()
         self.transport.abort()
@@ -265,6 +265,7 @@ class Connection(HttpToolsProtocol):
         cycle, is_in_body = self.cycle, self._stage == "body"
         self._reach("end")
         self._let_go()
+        self.flow.resume_reading()
         if is_in_body and (cycle.response_started or self.pipeline):
             self.transport.abort()
         elif is_in_body:

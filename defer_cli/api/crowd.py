@@ -26,8 +26,8 @@ class Member(Protocol):
     def held(self) -> int:
         """Return how many bytes are held for it."""
 
-    def give_up(self) -> None:
-        """End it: it was the slowest when room was needed."""
+    def give_up(self, why: str) -> None:
+        """End it at once."""
 
     def look(self, now: float) -> None:
         """End it when its peer is late."""
@@ -82,7 +82,7 @@ def _end_slowest(members: Collection[Member], now: float) -> bool:
     if not slow:
         return False
     _, slowest = min(slow, key=lambda pair: pair[0])
-    slowest.give_up()
+    slowest.give_up("room was needed, and this was the slowest")
     return True
 
 

@@ -34,6 +34,8 @@ def bind(host: str, port: int) -> list[socket.socket]:
 
     A name may have several: who calls ``localhost`` may try ``::1`` first. Raises ``PortTaken`` or ``SettingError``.
     """
+    if host == "*":  # the C library takes it for this machine alone
+        raise SettingError("'*' is no address", where="--host", mend="use 0.0.0.0 or :: for all addresses")
     try:
         found = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
@@ -146,7 +148,7 @@ class Server:
         for wait in waits:
             wait.cancel()
         for connection in self._crowd:
-            connection.give_up()
+            connection.give_up("the runner has stopped")
         if self._timer is not None:
             self._timer.cancel()
         for end in self._ends:

@@ -356,6 +356,18 @@ async def test_the_rest_of_a_refused_request_is_thrown_away_in_bounds() -> None:
     assert peer.statuses == [413]
 
 
+async def test_what_comes_after_a_refusal_is_read_also_where_reading_had_paused() -> None:
+    peer = Peer()
+    peer.connection.data_received(HEAD + b"Transfer-Encoding: chunked\r\n\r\n%x\r\n" % MOST_BODY + b"a" * MOST_BODY)
+    assert peer.transport.is_reading_paused
+
+    peer.connection.data_received(b"\r\n1\r\na")
+
+    assert peer.statuses == [413]
+    assert not peer.transport.is_reading_paused
+    await peer.hang_up()
+
+
 async def test_after_a_refusal_the_peer_has_two_seconds_to_hang_up() -> None:
     peer = Peer()
     await peer.send(b"\0")

@@ -25,7 +25,7 @@ class Caller:
     def held(self) -> int:
         return self.holds
 
-    def give_up(self) -> None:
+    def give_up(self, why: str) -> None:
         self.is_ended = True
 
     def look(self, now: float) -> None: ...
