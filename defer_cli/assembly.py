@@ -357,7 +357,7 @@ class Runner:
         await self._dispatcher.drain(self._plan.settings.grace, hurry=self._hurry)
         await self._door.close()
         if self._api is not None:
-            self._backend.closing.set()
+            await self._backend.streams.close()
             await self._api.stop(hurry=self._hurry)
         await self._pool.stop()
         code = EXIT_OK

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
+from defer_cli.api.open_streams import OpenStreams
 from defer_cli.domain.enqueue import Enqueue, Refused, Stored
 from defer_cli.domain.function import FunctionSpec
 from defer_cli.engine.vitals import Vitals
@@ -33,8 +33,7 @@ class Backend:
         self.now_us = clock
         self.why_not_healthy = why_not_healthy
         self.vitals = vitals
-        self.closing = asyncio.Event()
-        """Set when answers that have no end of their own are to end: the server is about to stop."""
+        self.streams = OpenStreams()
 
     @property
     def functions(self) -> Mapping[str, FunctionSpec]:

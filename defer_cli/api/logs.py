@@ -14,7 +14,7 @@ from defer_cli.api.executions import id_of
 from defer_cli.api.failures import Refusal, failure
 from defer_cli.api.reading import Part, Reading, line_objects
 from defer_cli.api.routes import V2, at
-from defer_cli.api.streams import ENDED, EVENTS, EventStream, Streams, seen_of
+from defer_cli.api.streams import ENDED, EVENTS, EventStream, seen_of
 from defer_cli.domain.errors import ExecutionNotFound
 from defer_cli.domain.visible import visible
 
@@ -32,7 +32,6 @@ class LogsOfExecutions:
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
-        self._streams = Streams(backend.closing)
 
     async def get(self, request: Request) -> Response:
         """Return the log of an execution, or of one attempt."""
@@ -55,9 +54,9 @@ class LogsOfExecutions:
         first = await reading.news()
         if request.method == "HEAD":
             return Response(headers=_HEADERS, media_type=EVENTS)
-        if self._streams.is_full:
+        if self._backend.streams.is_full:
             return failure(503, "too many event streams are open", headers={"retry-after": "5"})
-        return EventStream(self._streams, reading, first)
+        return EventStream(self._backend.streams, reading, first)
 
 
 async def _pieces(form: _Json | _Lines, read: list[Sequence[Part]], reading: Reading) -> AsyncIterator[bytes]:

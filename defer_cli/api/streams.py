@@ -12,13 +12,13 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from defer_cli.api.failures import Refusal
+from defer_cli.api.open_streams import OpenStreams
 from defer_cli.api.reading import Part, Reading, line_objects
 from defer_cli.domain.errors import DeferError
 
 EVENTS = "text/event-stream"
 ENDED = "end"
 """The id of the last event: who comes back with it is told that there is nothing more."""
-MOST_STREAMS = 100
 KEEP_ALIVE_SECONDS = 15.0
 _LOOK_SECONDS = 0.25
 _LATE_SECONDS = 1.0  # an outcome is written before the last lines of its log
@@ -28,26 +28,12 @@ _HEADERS = {"cache-control": "no-store", "x-accel-buffering": "no"}
 _SEEN = re.compile(r"\d{1,9}:\d{1,9}(?:,\d{1,9}:\d{1,9}){0,999}", re.ASCII)
 
 
-class Streams:
-    """The event streams that are open. There may be so many: each looks for news several times a second."""
-
-    def __init__(self, closing: asyncio.Event, *, most: int = MOST_STREAMS) -> None:
-        self.closing = closing
-        self.count = 0
-        self._most = most
-
-    @property
-    def is_full(self) -> bool:
-        """Whether one more would be too many."""
-        return self.count >= self._most
-
-
 class EventStream(Response):
     """Ends with the execution, when its caller is gone, and when the server is about to stop."""
 
     media_type = EVENTS
 
-    def __init__(self, streams: Streams, reading: Reading, first: Sequence[Part]) -> None:
+    def __init__(self, streams: OpenStreams, reading: Reading, first: Sequence[Part]) -> None:
         super().__init__(headers=_HEADERS)
         del self.headers["content-length"]
         self._streams = streams
@@ -56,24 +42,23 @@ class EventStream(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send events until there is a reason to end."""
-        self._streams.count += 1
-        telling: asyncio.Future[None] = asyncio.ensure_future(self._tell(send))
-        ends: list[asyncio.Future[Any]] = [
-            telling,
-            asyncio.ensure_future(_until_gone(receive)),
-            asyncio.ensure_future(self._streams.closing.wait()),
-        ]
-        try:
-            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            self._streams.count -= 1
-            for end in ends:
-                end.cancel()
-            await asyncio.gather(*ends, return_exceptions=True)
-        failure = None if telling.cancelled() else telling.exception()
-        if failure is not None and not isinstance(failure, DeferError):
-            raise failure
-        await send({"type": "http.response.body", "body": b""})
+        with self._streams.counted():
+            telling = asyncio.ensure_future(self._tell(send))
+            ends: list[asyncio.Future[Any]] = [
+                telling,
+                asyncio.ensure_future(_until_gone(receive)),
+                asyncio.ensure_future(self._streams.closing.wait()),
+            ]
+            try:
+                await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for end in ends:
+                    end.cancel()
+                await asyncio.gather(*ends, return_exceptions=True)
+            failure = None if telling.cancelled() else telling.exception()
+            if failure is not None and not isinstance(failure, DeferError):
+                raise failure
+            await send({"type": "http.response.body", "body": b""})
 
     async def _tell(self, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})

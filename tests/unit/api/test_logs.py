@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import msgspec
 import pytest
 
-from defer_cli.api import reading, streams
+from defer_cli.api import open_streams, reading, streams
 from defer_cli.api.app import build_app
 from defer_cli.domain.errors import StoreError
 from defer_cli.domain.ids import random_id
@@ -174,6 +174,8 @@ class Follower:
         self.status = 0
         self.headers: dict[bytes, bytes] = {}
         self.has_left = asyncio.Event()
+        self.may_read = asyncio.Event()
+        self.may_read.set()
         self.was_ended = False
         self._said = asyncio.Event()
 
@@ -184,6 +186,7 @@ class Follower:
             self.text += message["body"].decode()
             self.was_ended = not message.get("more_body", False)
         self._said.set()
+        await self.may_read.wait()
 
     async def receive(self) -> Any:
         await self.has_left.wait()
@@ -304,10 +307,9 @@ async def test_a_quiet_stream_is_kept_alive(api: Api, monkeypatch: pytest.Monkey
 
 
 async def test_a_stream_ends_when_the_server_is_about_to_stop(api: Api) -> None:
-    async with following(api, await api.stored()) as (follower, task):
+    async with following(api, await api.stored()) as (follower, _):
         await follower.until("retry: ")
-        api.backend.closing.set()
-        await asyncio.wait_for(asyncio.shield(task), DEADLINE_SECONDS)
+        await api.backend.streams.close()
 
         assert (follower.was_ended, events(follower.text)) == (True, [])
 
@@ -340,7 +342,7 @@ async def test_a_fault_of_ours_in_a_stream_is_not_hidden(api: Api, monkeypatch: 
 
 
 async def test_there_are_so_many_streams_and_who_leaves_makes_room(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(streams.Streams.__init__, "__kwdefaults__", {"most": 1})
+    monkeypatch.setattr(open_streams, "MOST_STREAMS", 1)
     app = build_app(api.backend)
     id = await api.stored()
     async with following(api, id, app) as (first, _):
@@ -358,3 +360,17 @@ async def test_a_head_request_opens_no_stream(api: Api) -> None:
     answer = await api.http.head(f"{V2}/executions/{await api.stored()}/logs?follow")
 
     assert (answer.status_code, answer.headers["content-type"]) == (200, "text/event-stream; charset=utf-8")
+
+
+async def test_the_stop_does_not_wait_for_a_caller_that_does_not_read(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(open_streams, "_END_SECONDS", 0.01)
+    async with following(api, await api.stored()) as (follower, task):
+        await follower.until("retry: ")
+        follower.may_read.clear()
+        await api.backend.streams.close()
+        was_ended = task.done()
+        follower.may_read.set()
+
+    assert (was_ended, follower.was_ended) == (False, True)
