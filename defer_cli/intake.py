@@ -88,7 +88,7 @@ def fit_arguments(spec: FunctionSpec, args: Sequence[object], kwargs: Mapping[st
         )
     if keywords:
         raise ArgumentError(f"{spec.name}() needs keyword arguments ({keywords})", mend="call it from Python")
-    return encode_arguments(args, {})[0]
+    return encode_arguments(args, {})[0] if args else b"[]"
 
 
 @lru_cache(maxsize=1024)

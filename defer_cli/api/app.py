@@ -8,15 +8,17 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.routing import BaseRoute
+from starlette.types import ASGIApp
 
 from defer_cli.api.backend import Backend
-from defer_cli.api.executions import executions_routes
+from defer_cli.api.executions import Executions, executions_routes
 from defer_cli.api.failures import on_defer_error, on_disconnect, on_http_error, on_unexpected
 from defer_cli.api.functions import functions_routes
 from defer_cli.api.health import health_routes
 from defer_cli.api.legacy import legacy_routes
 from defer_cli.api.logs import logs_routes
 from defer_cli.api.metrics import metrics_routes
+from defer_cli.api.shortcut import Shortcut
 from defer_cli.domain.errors import DeferError
 
 Part = Callable[[Backend], Iterable[BaseRoute]]
@@ -31,7 +33,7 @@ PARTS: tuple[Part, ...] = (
 """Each gives its routes, whole paths; among the routes the first that fits answers."""
 
 
-def build_app(backend: Backend) -> Starlette:
+def build_app(backend: Backend) -> ASGIApp:
     """Return the API of a runner as an ASGI application."""
     app = Starlette(
         routes=[route for part in PARTS for route in part(backend)],
@@ -43,4 +45,4 @@ def build_app(backend: Backend) -> Starlette:
         },
     )
     app.router.redirect_slashes = False  # another path is another path, and a redirect is nothing to a client
-    return app
+    return Shortcut(app, Executions(backend).enqueue)

@@ -11,7 +11,7 @@ from typing import Annotated, Any, TypeVar
 
 import msgspec
 from msgspec import Meta, Raw, Struct
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from defer_cli.api.failures import Refusal
 from defer_cli.api.fields import (
@@ -155,7 +155,19 @@ class LegacyEnqueueBody(Struct):
 
 async def read_body(request: Request, kind: type[T]) -> T:
     """Return the body of a request as ``kind``; raise ``Refusal`` with the path of what is wrong."""
-    return decoded(await request.body() or b"{}", kind)
+    return decoded(await read_all(request) or b"{}", kind)
+
+
+async def read_all(request: Request) -> bytes:
+    """Return the body of a request, once; most come in one piece. Raises ``ClientDisconnect``."""
+    pieces: list[bytes] = []
+    while True:
+        message = await request.receive()
+        if message["type"] != "http.request":
+            raise ClientDisconnect
+        pieces.append(message.get("body", b""))
+        if not message.get("more_body", False):
+            return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
 def decoded(body: bytes, kind: type[T]) -> T:

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from defer_cli.api.backend import Backend
-from defer_cli.api.bodies import FiltersBody, ListBody, MetadataBody, PageBody, SpanBody, misfit, read_body
+from defer_cli.api.bodies import FiltersBody, ListBody, MetadataBody, PageBody, SpanBody, decoded, misfit, read_all
 from defer_cli.api.failures import Refusal
 from defer_cli.api.shapes import attempt_object, execution_object, function_id, listing
 from defer_cli.domain.errors import SettingError
@@ -42,8 +42,9 @@ async def attempts(backend: Backend, request: Request, id: str) -> Response:
 
 async def _asked(request: Request) -> ListBody:
     """Return what is asked for by the body, or by the query of a GET that has none."""
-    if request.method == "POST" or await request.body():
-        return await read_body(request, ListBody)
+    body = await read_all(request)
+    if request.method == "POST" or body:
+        return decoded(body or b"{}", ListBody)
     return _read_query(request.query_params.multi_items())
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from typing import Any
 
 import pytest
 
+from defer_cli.api.app import build_app
 from defer_cli.domain.errors import StoreError
 from tests.unit.api.harness import V2, Api
 
@@ -50,6 +52,42 @@ async def test_a_fault_of_ours_tells_nothing_of_itself(api: Api, monkeypatch: py
 
     assert (answer.status_code, answer.json()["error"]) == (500, "internal_error")
     assert "secret" not in answer.text
+
+
+async def test_a_fault_while_a_call_is_stored_tells_nothing_of_itself(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def break_down(calls: Any) -> Any:
+        raise RuntimeError("a secret")
+
+    monkeypatch.setattr(api.backend, "insert", break_down)
+    answer = await api.ask("PUT", "executions", {"function_name": "compute"})
+
+    assert (answer.status_code, answer.json()["error"]) == (500, "internal_error")
+    assert "secret" not in answer.text
+
+
+async def test_a_body_that_comes_in_pieces_is_one_and_one_that_ends_early_is_refused(api: Api) -> None:
+    async def told(*messages: dict[str, Any]) -> list[Any]:
+        left, sent = list(messages), []
+
+        async def receive() -> dict[str, Any]:
+            return left.pop(0)
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        scope = {"type": "http", "method": "PUT", "path": f"{V2}/executions", "headers": [], "query_string": b""}
+        await build_app(api.backend)(scope, receive, send)
+        return [sent[0]["status"], json.loads(sent[1]["body"])]
+
+    begun = {"type": "http.request", "body": b'{"function_name":', "more_body": True}
+    status, body = await told(begun, {"type": "http.request", "body": b'"compute"}'})
+    assert (status, body["data"]["function_name"]) == (201, "compute")
+    assert await told(begun, {"type": "http.disconnect"}) == [
+        400,
+        {"error": "bad_request", "message": "the body ended early"},
+    ]
 
 
 async def test_a_store_that_takes_nothing_is_503(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
