@@ -196,9 +196,10 @@ def misfit(error: msgspec.ValidationError) -> Refusal:
 
 def plain(raw: Raw, *, where: str) -> Any:
     """Return a part of a body that may be any JSON, None for null; raise ``Refusal``."""
+    if raw is _ABSENT:
+        return None
     try:
-        text = str(raw, "utf-8")
-        return None if text == "null" else _read(text)
+        return _read(str(raw, "utf-8"))
     except RecursionError:
         raise Refusal(400, "it is nested too deep", where=where) from None
     except ValueError as error:  # an int of more digits than Python reads, bytes that are no text

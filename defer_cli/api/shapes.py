@@ -149,8 +149,9 @@ def batch_object(call: Enqueue, stored: Stored) -> BatchStored:
     )
 
 
+@lru_cache(maxsize=64)
 def moment_text(microseconds: int) -> str:
-    """Return a moment as answers carry it."""
+    """Return a moment as answers carry it; those of one call or batch are few."""
     seconds, rest = divmod(microseconds, 1_000_000)
     text = _second_text(seconds)
     return f"{text}.{rest:06}Z" if rest else f"{text}Z"

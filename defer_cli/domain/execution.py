@@ -18,7 +18,8 @@ def to_moment(microseconds: int) -> datetime:
 
 def to_microseconds(moment: datetime) -> int:
     """Return a moment as it is stored: whole microseconds since 1970."""
-    return (moment - _EPOCH) // timedelta(microseconds=1)
+    since = moment - _EPOCH
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
 
 class ErrorCode(StrEnum):
