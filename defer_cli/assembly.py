@@ -31,6 +31,7 @@ from defer_cli.engine.door import Door
 from defer_cli.engine.events import Listener, Note
 from defer_cli.engine.inbox import InboxImport
 from defer_cli.engine.measures import Measures
+from defer_cli.engine.polls import Polls
 from defer_cli.engine.reload import Reload
 from defer_cli.engine.requests import Requests
 from defer_cli.engine.rescue import WorkerList, take_back, take_from_the_future
@@ -197,6 +198,7 @@ class Runner:
         backend = self._backend = Backend(
             ask=self._requests.answer,
             insert=self._intake.insert,
+            endings=self._polls.ends,
             functions=lambda: self._functions,
             clock=self._store.now,
             why_not_healthy=lambda: "the runner is stopping" if self._stop.is_set() else self._vitals.why_refused,
@@ -249,6 +251,7 @@ class Runner:
         self._intake = Intake(self._writer)
         self._inbox = InboxImport(plan.data, self._intake.insert, self._listener)
         self._requests = Requests(self._intake, self._dispatcher, self._reports, take_in=self._inbox.run)
+        self._polls = Polls(self._dispatcher, take_in=self._inbox.run)
         self._crons = Crons(self._writer, self._listener, clock=store.now, catches_up=not plan.is_dev)
         self._vitals = Vitals(
             self._name, plan.data.database, self._pool, self._writer, self._crons, measures, slots=settings.slots
@@ -358,6 +361,7 @@ class Runner:
         await self._door.close()
         if self._api is not None:
             await self._backend.streams.close()
+            self._polls.close()
             await self._api.stop(hurry=self._hurry)
         await self._pool.stop()
         code = EXIT_OK

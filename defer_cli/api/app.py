@@ -11,6 +11,7 @@ from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 
 from defer_cli.api.backend import Backend
+from defer_cli.api.endings import endings_routes
 from defer_cli.api.executions import Executions, executions_routes
 from defer_cli.api.failures import on_defer_error, on_disconnect, on_http_error, on_unexpected
 from defer_cli.api.functions import functions_routes
@@ -23,6 +24,7 @@ from defer_cli.domain.errors import DeferError
 
 Part = Callable[[Backend], Iterable[BaseRoute]]
 PARTS: tuple[Part, ...] = (
+    endings_routes,
     executions_routes,
     logs_routes,
     functions_routes,

@@ -9,8 +9,10 @@ from defer_cli.api.open_streams import OpenStreams
 from defer_cli.domain.enqueue import Enqueue, Refused, Stored
 from defer_cli.domain.function import FunctionSpec
 from defer_cli.engine.vitals import Vitals
+from defer_cli.link.frames import Ended, Failure
 
 Ask = Callable[[str, Mapping[str, Any]], Awaitable[Any]]
+Endings = Callable[[Sequence[str], float], Awaitable[list[Ended | Failure] | None]]
 Insert = Callable[[Sequence[Enqueue]], Awaitable[list[Stored | Refused]]]
 
 
@@ -25,10 +27,12 @@ class Backend:
         functions: Callable[[], Mapping[str, FunctionSpec]],
         clock: Callable[[], int],
         why_not_healthy: Callable[[], str | None],
+        endings: Endings | None = None,
         vitals: Vitals | None = None,
     ) -> None:
         self._ask = ask
         self.insert = insert
+        self._endings = endings
         self._functions = functions
         self.now_us = clock
         self.why_not_healthy = why_not_healthy
@@ -39,6 +43,10 @@ class Backend:
     def functions(self) -> Mapping[str, FunctionSpec]:
         """The functions that can run, by name."""
         return self._functions()
+
+    async def endings(self, ids: Sequence[str], seconds: float) -> list[Ended | Failure] | None:
+        """Return the ends of those that have ended, once there is one or the time is over; None: nobody tells them."""
+        return None if self._endings is None else await self._endings(ids, seconds)
 
     async def ask(self, name: str, **parameters: Any) -> Any:
         """Answer a question of ``reports``, or make a change of ``changes``; raise ``DeferError``."""

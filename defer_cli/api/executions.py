@@ -16,10 +16,22 @@ from defer_cli.api.failures import Refusal, failure, shortened
 from defer_cli.api.routes import V2, at
 from defer_cli.api.shapes import FailedResult, bare, data, execution_object
 from defer_cli.domain.changes import Change
-from defer_cli.domain.errors import ExecutionNotFound
+from defer_cli.domain.errors import (
+    DeferError,
+    ExecutionNotCancellable,
+    ExecutionNotFound,
+    ExecutionNotReschedulable,
+)
 from defer_cli.domain.execution import ExecutionError, to_microseconds
 from defer_cli.domain.ids import is_id, random_id
 from defer_cli.domain.states import State
+
+_OF_AN_ATTEMPT: dict[str, type[DeferError]] = {
+    "cancel": ExecutionNotCancellable,
+    "reschedule": ExecutionNotReschedulable,
+    "rerun": DeferError,
+}
+"""What an attempt is refused with, a change at a time."""
 
 
 def executions_routes(backend: Backend) -> list[Route]:
@@ -119,7 +131,8 @@ class Executions:
         if "." in id:
             await self._backend.ask("execution", id=id)
             whole = id.partition(".")[0]
-            raise Refusal(409, f"{id} is one attempt, which cannot be changed", mend=f"use {whole}")
+            kind = _OF_AN_ATTEMPT[name].__name__
+            raise Refusal(409, f"{id} is one attempt, which cannot be changed", mend=f"use {whole}", kind=kind)
         (change,) = await self._backend.ask(name, **parameters)
         if change["refusal"] is not None:
             msgspec.convert(change, Change).changed()

@@ -1,4 +1,4 @@
-"""Which way a call travels: a worker's pipe, else the data folder of the project its function's file lies in."""
+"""Which way a call travels: a worker's pipe, else HTTP when a token is set, else the data folder of the project."""
 
 from __future__ import annotations
 
@@ -7,13 +7,19 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from time import time_ns
+from typing import TYPE_CHECKING
 
 from defer_cli.client.connection import Connection, dial
+from defer_cli.client.http_endpoint import Endpoint, checked_endpoint, endpoint_as_set, has_token
 from defer_cli.client.routes import Route, worker_route
 from defer_cli.definitions import definitions
 from defer_cli.domain.errors import DeferError, SettingError
 from defer_cli.link.project import DataFolder, data_folder, find_root, root_of_file
 from defer_cli.link.sockets import is_answered
+
+if TYPE_CHECKING:
+    from defer_cli.client.http_route import HttpRoute
+    from defer_cli.client.http_session import Session
 
 
 class Lane(ABC):
@@ -75,9 +81,40 @@ class _FolderLane(Lane):
         return data_folder(self._root)
 
 
+class _HttpLane(Lane):
+    """Leads to an API; whether anybody is there shows when something is sent."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
+        self._route: HttpRoute | None = None
+        self._session: Session | None = None
+
+    @property
+    def is_open(self) -> bool:
+        return self._route is not None and not self._route.is_lost
+
+    def open(self) -> Route:
+        from defer_cli.client.http_route import HttpRoute
+        from defer_cli.client.http_session import Session
+
+        if self._session is None:
+            self._session = Session(self._endpoint)
+        if self._route is None or self._route.is_lost:
+            self._route = HttpRoute(self._session)
+        return self._route
+
+    def folder(self) -> None:
+        return None
+
+    def abandon(self) -> None:
+        """Leave the connections to the process that made them."""
+        self._route = self._session = None
+
+
 _lanes_by_file: dict[str, Lane] = {}
 _lanes_by_root: dict[str, Lane] = {}
 _connections: dict[str, Connection] = {}
+_http_lanes: dict[tuple[str, str], _HttpLane] = {}
 _worker_lane: _WorkerLane | None = None
 _lanes_of_test: Callable[[str | None], Lane] | None = None
 _defined: tuple[int, tuple[Lane, ...]] = (0, ())
@@ -102,6 +139,8 @@ def lane_for(file: str) -> Lane:
     route = worker_route()
     if route is not None:
         return _lane_of_worker(route)
+    if has_token():
+        return _http_lane()
     lane = _lanes_by_file.get(file)
     if lane is None:
         lane = _lanes_by_file[file] = _lane_of(root_of_file(file))
@@ -119,6 +158,8 @@ def lanes_for_ids() -> Sequence[Lane]:
     route = worker_route()
     if route is not None:
         return (_lane_of_worker(route),)
+    if has_token():
+        return (_http_lane(),)
     return _lanes_of_definitions() or (_lane_of(_root_here()),)
 
 
@@ -141,14 +182,17 @@ def lane_for_lists() -> Lane:
 def leads_where(one: Lane, other: Lane) -> bool:
     """Return whether both lanes lead to the same data folder."""
     try:
-        return one is other or one.folder() == other.folder()
+        return one is other or ((folder := one.folder()) is not None and folder == other.folder())
     except (DeferError, OSError):  # one of them leads nowhere
         return False
 
 
 def defer_enabled() -> bool:
-    """Return whether calls made here find a living runner: in a background function, or in a project that has one."""
-    if _lanes_of_test is not None or worker_route() is not None:
+    """Return whether calls made here find a living runner: in a background function, or in a project that has one.
+
+    With ``DEFER_TOKEN`` set it is taken for granted: nothing is sent to find out.
+    """
+    if _lanes_of_test is not None or worker_route() is not None or has_token():
         return True
     try:
         folders = [lane.folder() for lane in lanes_for_ids()]
@@ -163,6 +207,9 @@ def forget_lanes() -> None:
     for connection in _connections.values():
         connection.abandon()
     _connections.clear()
+    for lane in _http_lanes.values():
+        lane.abandon()
+    _http_lanes.clear()
     _lanes_by_root.clear()
     _lanes_by_file.clear()
     _defined = 0, ()
@@ -182,6 +229,15 @@ def _lanes_of_definitions() -> tuple[Lane, ...]:
                     lanes.append(lane)
         _defined = len(found), tuple(lanes)
     return _defined[1]
+
+
+def _http_lane() -> Lane:
+    """Return the way to the API that is set; raise ``SettingError`` when that is no address."""
+    address, token = as_set = endpoint_as_set()
+    lane = _http_lanes.get(as_set)
+    if lane is None:
+        lane = _http_lanes[as_set] = _HttpLane(checked_endpoint(address, token))
+    return lane
 
 
 def _lane_of(root: str) -> Lane:

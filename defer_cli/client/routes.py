@@ -36,6 +36,10 @@ class ConnectionLost(DeferError):
     """The runner went away before it answered; the same request may be sent again."""
 
 
+class Unreached(ConnectionLost):
+    """Nobody took the request: nothing of it was sent."""
+
+
 class Route(ABC):
     """Numbers requests and keeps who waits for their replies."""
 

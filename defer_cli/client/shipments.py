@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from defer_cli.client.delivery import LONGEST_WAIT_SECONDS, Arrival, Delivery, settle, unconfirmed, wake
 from defer_cli.client.lanes import Lane
-from defer_cli.client.routes import ConnectionLost, Route
+from defer_cli.client.routes import ConnectionLost, Route, Unreached
 from defer_cli.domain.errors import DeferError, NoRunner, Unconfirmed
 from defer_cli.link.frames import Answer, Ended, Enqueued, Enqueues, Unwait
 from defer_cli.link.inbox import write_entry
@@ -46,6 +46,8 @@ class Shipment(ABC):
         self._losses = 0
         self._route: Route | None = None
         self._was_sent = False
+        self._was_sent_before = False
+        self._unreached: Unreached | None = None
         self._sent_as = 0
 
     @property
@@ -77,11 +79,18 @@ class Shipment(ABC):
 
     def take(self, reply: Reply) -> None:
         """Take the answer, or a reason to go again."""
+        if isinstance(reply, Unreached):
+            self._not_taken(reply)
         if isinstance(reply, ConnectionLost):
             self._lost()
         else:
             self._answer(reply)
             self._desk.over(self)
+
+    def _not_taken(self, error: Unreached) -> None:
+        """Nobody took it this time: what was known before it went out holds again."""
+        self._was_sent = self._was_sent_before
+        self._unreached = error
 
     def _lost(self) -> None:
         """Go again: at once after the first loss, then more and more slowly."""
@@ -92,6 +101,7 @@ class Shipment(ABC):
 
     def _pack(self, number: int) -> Struct:
         frame = self._frame(number)
+        self._was_sent_before = self._was_sent
         self._was_sent = True  # perhaps: what is written now may be lost on the way
         return frame
 
@@ -151,6 +161,10 @@ class Batch(Shipment):
             self._desk.over(self)
 
     def _give_up(self) -> None:
+        if self._unreached is not None and not self._was_sent:
+            why = f"{self._unreached.problem}; none came within {LONGEST_WAIT_SECONDS:g} s, and nothing was stored"
+            settle(self.calls, [NoRunner(why, mend=self._unreached.mend)] * len(self.calls))
+            return
         settle(self.calls, [unconfirmed(delivery.call, LONGEST_WAIT_SECONDS) for delivery in self.calls])
 
 
@@ -195,10 +209,16 @@ class LongWait(Errand):
 
     def __init__(self, lane: Lane, desk: Desk, build: Callable[[int], Struct], purpose: str) -> None:
         super().__init__(lane, desk, lambda number, is_again: build(number), purpose, deadline=inf)
+        self._deadline_before = inf
 
     def _frame(self, number: int) -> Struct:
+        self._deadline_before = self.deadline
         self.deadline = inf
         return super()._frame(number)
+
+    def _not_taken(self, error: Unreached) -> None:
+        super()._not_taken(error)
+        self.deadline = self._deadline_before
 
     def _lost(self) -> None:
         self.deadline = min(self.deadline, monotonic() + LONGEST_WAIT_SECONDS)
@@ -260,5 +280,8 @@ class Question(Errand):
             self._answer(self._nobody(f"the runner went away, and none came {limit} to {self._purpose}"))
         elif self._was_sent:
             self._answer(Unconfirmed(f"no answer came {limit}: cannot {self._purpose}", mend=_DOCTOR))
+        elif self._unreached is not None:
+            why = f"{self._unreached.problem}; none came {limit} to {self._purpose}"
+            self._answer(NoRunner(why, mend=self._unreached.mend))
         else:
             self._answer(NoRunner(f"no runner took the request {limit} to {self._purpose}", mend=_DOCTOR))

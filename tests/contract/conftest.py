@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -16,11 +16,19 @@ from tests.process.harness import DEADLINE_SECONDS, FAST, Client, Project, Runne
 
 
 @contextmanager
-def script(project: Project, client: Client, path: Path) -> Iterator[None]:
-    process = project.start_app(f"from serving import serve\nasyncio.run(serve({str(path)!r}))")
+def script(project: Project, client: Client, path: Path, environment: Mapping[str, str] = {}) -> Iterator[None]:
+    process = project.start_app(
+        f"import os\nos.environ |= {environment!r}\nfrom serving import serve\nasyncio.run(serve({str(path)!r}))"
+    )
     yield
     said, _ = process.communicate(timeout=DEADLINE_SECONDS)
     assert (said, process.returncode) == ("", 0)
+
+
+def elsewhere(project: Project, client: Client, path: Path) -> AbstractContextManager[None]:
+    """Run the script with what an application on another machine has: a token and an address."""
+    endpoint = (project.data / "url").read_text()
+    return script(project, client, path, {"DEFER_TOKEN": TOKEN, "DEFER_ENDPOINT": endpoint})
 
 
 @contextmanager
@@ -30,7 +38,8 @@ def function(project: Project, client: Client, path: Path) -> Iterator[None]:
     assert client.wait(id) == "succeed"
 
 
-ROUTES = {"socket": script, "pipe": function}
+TOKEN = "tökén: of the contract"
+ROUTES = {"socket": script, "pipe": function, "http": elsewhere}
 """Programs that ask by this route: they connect to the path they are given, and end when it hangs up."""
 
 FUNCTIONS = {
@@ -99,7 +108,9 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
 
 @pytest.fixture(scope="session")
 def runner(project: Project) -> Iterator[Runner]:
-    with project.run("--workers", "2") as runner:
+    project.runner_environment["DEFER_TOKEN"] = TOKEN
+    with project.run("--workers", "2", "--port", "0") as runner:
+        (project.data / "url").write_text(runner.url)
         yield runner
 
 

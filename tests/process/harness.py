@@ -10,7 +10,7 @@ import sys
 import textwrap
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
@@ -69,6 +69,8 @@ class Project:
         (self.folder / "__init__.py").touch()
         (root / "src" / "notes.py").write_text(_NOTES.format(folder=str(self.notes)))
         self.processes: list[subprocess.Popen[str]] = []
+        self.runner_environment: dict[str, str] = {}
+        """What runners find in theirs, and applications do not."""
 
     def write(self, **functions: str) -> None:
         """Write functions by name; what they need of the library, of Python and of the notes is imported."""
@@ -100,7 +102,8 @@ class Project:
 
     def start(self, *options: str, data: Path | None = None) -> Runner:
         where = ["--data", str(data)] if data else []
-        process = self.command("run", "--port", "off", *where, *options)
+        command = self._command("run", "--port", "off", *where, *options)
+        process = self._start(command, environment=self.runner_environment)
         return Runner(process, data or self.data)
 
     def burst(self, *options: str) -> Runner:
@@ -111,7 +114,10 @@ class Project:
 
     def command(self, *arguments: str) -> subprocess.Popen[str]:
         """Start `defer` with these arguments."""
-        return self._start([sys.executable, "-m", "defer_cli", *arguments, "--project", str(self.root)])
+        return self._start(self._command(*arguments))
+
+    def _command(self, *arguments: str) -> list[str]:
+        return [sys.executable, "-m", "defer_cli", *arguments, "--project", str(self.root)]
 
     def app(self, source: str) -> subprocess.CompletedProcess[str]:
         """Run a script of the application, to its end."""
@@ -125,10 +131,11 @@ class Project:
         script.write_text("import asyncio\nfrom defer_cli import *\n" + textwrap.dedent(source))
         return self._start([sys.executable, str(script)], errors=errors)
 
-    def _start(self, command: list[str], *, errors: int = subprocess.STDOUT) -> subprocess.Popen[str]:
-        process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=errors, text=True, env=_environment(), cwd=self.root
-        )
+    def _start(
+        self, command: list[str], *, errors: int = subprocess.STDOUT, environment: Mapping[str, str] = {}
+    ) -> subprocess.Popen[str]:
+        env = _environment() | dict(environment)
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True, env=env, cwd=self.root)
         self.processes.append(process)
         return process
 
@@ -230,6 +237,12 @@ class Runner:
     @property
     def pid(self) -> int:
         return self.process.pid
+
+    @property
+    def url(self) -> str:
+        """Where its API is; it was started with ``--port 0``."""
+        (url,) = [word.removeprefix("url=") for word in self.until_line("runner ready").split() if "url=" in word]
+        return url
 
     @property
     def output(self) -> str:

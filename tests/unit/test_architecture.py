@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 LONGEST = 400
 FOLDERS = ("defer_cli", "tests", "sample_app", "benchmarks", "docs")
 MODULES = sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py"))
-HEAVY = ("asyncio", "msgspec", "croniter", "sqlite3", "typer", "rich", "apscheduler", "starlette", "uvicorn")
+HEAVY = ("asyncio", "msgspec", "croniter", "sqlite3", "typer", "rich", "apscheduler", "starlette", "uvicorn", "httpx")
 LEFT_OVER = [word.upper() for word in ("todo", "fixme", "xxx")]
 
 CONTRACTS = {
@@ -33,6 +33,7 @@ VIOLATIONS = {
     "only-sqlite": ("store/writer.py", "import sqlite3"),
     "only-cron": ("engine/dispatcher.py", "import croniter"),
     "only-web": ("cli/__init__.py", "import starlette"),
+    "only-http": ("client/lanes.py", "import httpx"),
 }
 
 
