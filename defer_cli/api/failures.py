@@ -20,6 +20,7 @@ from defer_cli.domain.errors import (
     ExecutionNotFound,
     ExecutionNotReschedulable,
     StoreError,
+    StoreFull,
     Unconfirmed,
 )
 
@@ -29,6 +30,7 @@ _STATUSES: tuple[tuple[type[DeferError], int], ...] = (
     (ExecutionNotCancellable, 409),
     (ExecutionNotReschedulable, 409),
     (ArgumentsTooLarge, 413),
+    (StoreFull, 507),
     (StoreError, 503),
     (Unconfirmed, 409),
 )
@@ -77,6 +79,8 @@ def fault_of(error: DeferError, *, id: str | None = None) -> Fault:
     """Return how an error is answered; ``id`` is the execution that was asked for."""
     detail = changes.Refusal.of(error)
     message = str(error)
+    if isinstance(error, StoreError):  # where the database lies is nobody's concern
+        detail, message = replace(detail, where=None), "; ".join(filter(None, (error.problem, error.mend)))
     if isinstance(error, Refusal):
         status, detail = error.status, replace(detail, kind=error.kind)
     else:

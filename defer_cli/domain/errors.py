@@ -84,6 +84,10 @@ class StoreError(DeferError):
         self.is_fatal = is_fatal
 
 
+class StoreFull(StoreError):
+    """The disk has no room for more; what is stored is safe, and what runs goes on."""
+
+
 class ExecutionNotFound(DeferError):
     """No execution has this id."""
 

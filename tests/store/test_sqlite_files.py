@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from defer_cli.domain.errors import StoreError
+from defer_cli.domain.errors import StoreError, StoreFull
 from defer_cli.store.sqlite import migrations, open_reader, open_store
 from defer_cli.store.sqlite.connection import file_system_of, store_error
 from tests.store.harness import Clock, call, enqueue, insert, newest
@@ -212,6 +212,7 @@ def test_an_error_of_sqlite_tells_whether_the_runner_must_stop(name: str, is_fat
 
     assert told.is_fatal is is_fatal
     assert told.mend is not None
+    assert isinstance(told, StoreFull) is (name == "SQLITE_FULL")
 
 
 def test_a_full_disk_refuses_the_transaction_and_nothing_else(path: Path) -> None:

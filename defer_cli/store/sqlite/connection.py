@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from defer_cli.domain.errors import StoreError
+from defer_cli.domain.errors import StoreError, StoreFull
 
 _WAL_BYTES = 8 * 1024 * 1024
 _BUSY_SECONDS = 5.0
@@ -83,14 +83,16 @@ def reporting(where: Path | str | None = None) -> Iterator[None]:
     except sqlite3.Error as error:
         raise store_error(error, where) from error
     except OSError as error:
-        mend = _MENDS["FULL" if error.errno == errno.ENOSPC else "PERM"]
-        raise StoreError(error.strerror or str(error), where=str(where or error.filename), mend=mend) from error
+        is_full = error.errno == errno.ENOSPC
+        kind, mend = (StoreFull, _MENDS["FULL"]) if is_full else (StoreError, _MENDS["PERM"])
+        raise kind(error.strerror or str(error), where=str(where or error.filename), mend=mend) from error
 
 
 def store_error(error: sqlite3.Error, where: Path | str | None = None) -> StoreError:
     """Return what an error of SQLite means to a person, and whether the runner must stop."""
     name = getattr(error, "sqlite_errorname", "SQLITE_ERROR").removeprefix("SQLITE_").partition("_")[0]
-    return StoreError(
+    kind = StoreFull if name == "FULL" else StoreError
+    return kind(
         f"the database failed: {error}",
         where=None if where is None else str(where),
         mend=_MENDS.get(name),

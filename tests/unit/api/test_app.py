@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from defer_cli.api.app import build_app
-from defer_cli.domain.errors import StoreError
+from defer_cli.domain.errors import StoreError, StoreFull
 from tests.unit.api.harness import V2, Api
 
 
@@ -90,14 +90,18 @@ async def test_a_body_that_comes_in_pieces_is_one_and_one_that_ends_early_is_ref
     ]
 
 
-async def test_a_store_that_takes_nothing_is_503(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("kind", "status"), [(StoreError, 503), (StoreFull, 507)])
+async def test_a_store_that_takes_nothing_says_so_and_not_where_it_is(
+    api: Api, monkeypatch: pytest.MonkeyPatch, kind: type[StoreError], status: int
+) -> None:
     async def refuse(calls: Any) -> Any:
-        raise StoreError("the disk is gone")
+        raise kind("the disk is ill", where="/srv/app/.defer/defer.db", mend="look after it")
 
     monkeypatch.setattr(api.backend, "insert", refuse)
     answer = await api.ask("PUT", "executions", {"function_name": "compute"})
 
-    assert (answer.status_code, answer.json()["message"]) == (503, "the disk is gone")
+    assert (answer.status_code, answer.json()["message"]) == (status, "the disk is ill; look after it")
+    assert "/srv" not in answer.text
 
 
 async def test_asking_changes_nothing(api: Api) -> None:
