@@ -27,7 +27,7 @@ def table(
 ) -> str:
     """Return a metric: for each function one number, or one for each of ``values`` of a second ``label``."""
     lines = "".join(
-        [f"{name}{{{_labels(label, value)}}} %d\n" if label else f"{name}{{{_labels()}}} %d\n" for value in values]
+        [f"{name}{{{_labels(label, value)}}} %s\n" if label else f"{name}{{{_labels()}}} %s\n" for value in values]
     )
     return _head(name, kind, help) + "".join(
         [(lines % tuple(numbers)).replace(_FUNCTION, _escaped(function)) for function, numbers in rows]
@@ -37,8 +37,8 @@ def table(
 def histogram(name: str, help: str, spans_of: Mapping[str, Spans]) -> str:
     """Return a metric of spans of time, in seconds, for each function."""
     bounds = [*map(floatToGoString, BOUNDS_SECONDS), "+Inf"]
-    lines = "".join([f"{name}_bucket{{{_labels('le', bound)}}} %d\n" for bound in bounds])
-    lines += f"{name}_sum{{{_labels()}}} %r\n{name}_count{{{_labels()}}} %d\n"
+    lines = "".join([f"{name}_bucket{{{_labels('le', bound)}}} %s\n" for bound in bounds])
+    lines += f"{name}_sum{{{_labels()}}} %s\n{name}_count{{{_labels()}}} %s\n"
     texts = [_head(name, "histogram", help)]
     for function, spans in spans_of.items():
         total_us = spans.total_us

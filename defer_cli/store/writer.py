@@ -235,10 +235,11 @@ class Writer:
             self._broken = error
 
     def _look_for_healing(self) -> None:
-        """Write a little: that a turn without anything to write was committed does not say that the disk has room."""
+        """Write a little, and fold the log: a turn may have had nothing to write, a log may have room for little."""
         try:
             with self._store.transaction():
                 self._store.touch()
+            self._store.checkpoint()
         except Exception as error:
             self.refusal = _as_store_error(error)
             self._give_up_if_fatal(error)
