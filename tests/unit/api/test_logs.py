@@ -260,6 +260,19 @@ async def test_lines_that_come_after_the_end_are_told(api: Api, monkeypatch: pyt
     assert [event.kind for event in events(follower.text)] == ["log", "end"]
 
 
+async def test_lines_that_the_last_look_finds_are_told(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streams, "_LOOK_SECONDS", 0.2)
+    monkeypatch.setattr(streams, "_LATE_SECONDS", 0.0)
+    running = await started(api)
+    await api.move(succeed(running))
+    async with following(api, running.id) as (follower, _):
+        await follower.until("retry: ")
+        await log(api, running, "late")
+        await follower.until("event: end")
+
+    assert [event.kind for event in events(follower.text)] == ["log", "end"]
+
+
 async def test_who_comes_back_is_told_what_it_has_not_seen(api: Api) -> None:
     id = await in_two_attempts(api)
 
