@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
+import socket
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
 import pytest
 
+from defer_cli.api.server import bind
 from defer_cli.domain.ids import random_id
 from tests.process.harness import DEADLINE_SECONDS, FAST, Project, Runner, until
 
@@ -78,6 +81,19 @@ def test_a_call_runs_and_its_result_is_told(api: Api) -> None:
     answer = api.end(api.call("echo", 1, {"a": [None]}, keyword_arguments={"size": 2}))
 
     assert (answer.status_code, answer.json()) == (200, [1, {"a": [None]}, 2])
+
+
+async def test_a_small_answer_leaves_at_once() -> None:
+    accepted: asyncio.Queue[asyncio.StreamWriter] = asyncio.Queue()
+    (end,) = bind("127.0.0.1", 0)
+    async with await asyncio.start_server(lambda _, writer: accepted.put_nowait(writer), sock=end):
+        _, caller = await asyncio.open_connection(*end.getsockname())
+        writer = await accepted.get()
+
+        assert writer.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        for one in (writer, caller):
+            one.close()
+            await one.wait_closed()
 
 
 def test_a_failure_is_told_once_no_retry_is_left_with_every_attempt(api: Api) -> None:
