@@ -67,10 +67,11 @@ class Session:
         except httpx.HTTPError as error:
             raise ConnectionLost(f"the runner at {self.endpoint.url} gave no answer: {_told(error)}") from None
         if answer.status_code in _NOT_LET_IN and not _is_ours(answer):
+            is_token = answer.status_code == 401
             raise SettingError(
                 f"{self.endpoint.url} does not let this process in: {_message(answer)}",
-                where="DEFER_TOKEN" if answer.status_code == 401 else "DEFER_ENDPOINT",
-                mend="set DEFER_TOKEN to the one that runner was started with, or DEFER_ENDPOINT to another runner",
+                where="DEFER_TOKEN" if is_token else "DEFER_ENDPOINT",
+                mend=f"set {'DEFER_TOKEN to the token' if is_token else 'DEFER_ENDPOINT to an address'} of that runner",
             )
         if answer.is_redirect:
             raise SettingError(

@@ -94,12 +94,11 @@ class _HttpLane(Lane):
         return self._route is not None and not self._route.is_lost
 
     def open(self) -> Route:
-        from defer_cli.client.http_route import HttpRoute
-        from defer_cli.client.http_session import Session
-
-        if self._session is None:
-            self._session = Session(self._endpoint)
         if self._route is None or self._route.is_lost:
+            from defer_cli.client.http_route import HttpRoute
+            from defer_cli.client.http_session import Session
+
+            self._session = self._session or Session(self._endpoint)
             self._route = HttpRoute(self._session)
         return self._route
 
