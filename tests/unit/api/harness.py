@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,6 +20,7 @@ from defer_cli.domain.ids import random_id
 from defer_cli.domain.settle import Move, Running
 from defer_cli.domain.states import State
 from defer_cli.engine.dispatcher import Dispatcher
+from defer_cli.engine.polls import Polls
 from defer_cli.engine.requests import Requests
 from defer_cli.intake import Intake
 from defer_cli.reports import Reports
@@ -56,7 +58,7 @@ class Api:
         self.clock = Clock()
         store = open_store(folder / "defer.db", clock=self.clock, is_lasting=False)
         self.functions = {one.name: one for one in functions}
-        dispatcher = Dispatcher(slots=1, listener=FakeListener(), clock=store.now)
+        self.dispatcher = dispatcher = Dispatcher(slots=1, listener=FakeListener(), clock=store.now)
         self.writer = Writer(
             store,
             runner="a",
@@ -68,16 +70,21 @@ class Api:
         self.reports = Reports(lambda: open_reader(folder / "defer.db"))
         intake = Intake(self.writer)
         requests = Requests(intake, dispatcher, self.reports)
+        self.polls = Polls(dispatcher, take_in=self._take_in)
         self.backend = Backend(
             ask=requests.answer,
             insert=intake.insert,
             functions=lambda: self.functions,
             clock=store.now,
             why_not_healthy=lambda: None,
+            endings=self.polls.ends,
         )
         transport = httpx.ASGITransport(build_app(self.backend), raise_app_exceptions=False)
         self.http = httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1")
         self.writer.start()
+
+    async def _take_in(self) -> None:
+        """There is no inbox."""
 
     async def close(self) -> None:
         await self.http.aclose()
@@ -152,6 +159,14 @@ class Api:
         self.clock.forward(2)
         await self.move(succeed(await self.start(id)))
         return id
+
+    async def until_awaited(self, id: str) -> None:
+        """Return once a request waits for the end of an execution: after a few turns of the loop."""
+        for _ in range(1_000):
+            if self.dispatcher.waiting.is_awaited(id):
+                return
+            await asyncio.sleep(0)
+        raise TimeoutError(f"nobody waits for {id}")
 
     async def get(self, id: str) -> Execution:
         return msgspec.convert(await self.backend.ask("execution", id=id), Execution)
