@@ -15,9 +15,11 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.command import DEADLINE_SECONDS, Living, environment, living
+from tests.acceptance.pages import STAND_INS, free_port
 
 ROOT = Path(__file__).parents[2]
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+USUAL_PORT = "3337"
 READY = {"dev": "is ready", "run": '"runner ready"'}
 LINK = re.compile(r"`((?:docs|defer_cli|sample_app)/[\w/.]*)`")
 
@@ -28,6 +30,7 @@ class Reader:
 
     folder: Path
     commands: list[str] = field(default_factory=list)
+    port: str = field(default_factory=lambda: str(free_port()))
 
     def follow(self, section: str) -> None:
         """Do what one section says; a runner it starts is stopped at its end."""
@@ -38,10 +41,11 @@ class Reader:
                     self._write(content)
                 for command in commands_of(content) if kind == "console" else ():
                     self.commands.append(command)
+                    typed = command.replace(USUAL_PORT, self.port)
                     if is_lasting(command):
-                        runners.append(stack.enter_context(self._start(command)))
+                        runners.append(stack.enter_context(self._start(typed)))
                     else:
-                        self._run(command)
+                        self._run(typed)
             for runner in runners:
                 assert runner.stop() == 0
 
@@ -54,7 +58,7 @@ class Reader:
         return living(self.folder, *words, ready=READY[words[0]])
 
     def _run(self, command: str) -> None:
-        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}{os.pathsep}{STAND_INS}"
         done = subprocess.run(
             ["bash", "-ec", f"{command}\npwd > {self.folder.parent / 'cwd'}"],
             cwd=self.folder,
@@ -66,6 +70,7 @@ class Reader:
             timeout=DEADLINE_SECONDS,
         )
         assert done.returncode == 0, f"$ {command}\n{done.stdout}{done.stderr}"
+        assert '"error"' not in done.stdout, f"$ {command}\n{done.stdout}"  # curl ends well whatever is answered
         self.folder = Path((self.folder.parent / "cwd").read_text().strip())
 
 
