@@ -72,13 +72,7 @@ def counts(reader: Reader) -> dict[str, dict[str, int]]:
 
 def execution(reader: Reader, id: str) -> dict[str, Any]:
     """Return one execution, or one attempt of it as an execution; raise ``ExecutionNotFound``."""
-    whole, _, number = id.partition(".")
-    found = reader.get(whole)
-    if found is not None and number:
-        found = next((as_execution(found, one) for one in reader.attempts(whole) if one.id == id), None)
-    if found is None:
-        raise ExecutionNotFound(f"no execution has the id {id!r}", mend="see `defer executions`")
-    return as_data(found)
+    return as_data(_found(reader, id))
 
 
 def executions(reader: Reader, page: Mapping[str, Any], filters: Mapping[str, Any]) -> dict[str, Any]:
@@ -196,11 +190,11 @@ def log_after(
     ``parts`` are ``[attempt, number, lines]`` with ``[microseconds, stream, text]`` a line; ``seen`` holds (attempt,
     number of its last part). No parts: there is no more for now. Raises ``ExecutionNotFound``.
     """
-    found = execution(reader, id if attempt is None else f"{id}.{attempt}")
+    found = _found(reader, id if attempt is None else f"{id}.{attempt}")
     parts = reader.log_after(id, dict(seen), attempt=attempt, most_bytes=min(most_bytes, _MOST_LOG_BYTES))
     return {
-        "function": found["function"],
-        "state": found["state"],
+        "function": found.function,
+        "state": str(found.state),
         "parts": [
             [part.attempt, part.number, [[line.at_us, line.stream, line.text] for line in part.lines]] for part in parts
         ],
@@ -236,6 +230,16 @@ def as_execution(whole: Execution, attempt: Attempt) -> Execution:
         updated_at=attempt.finished_at or whole.updated_at,
         error_code=attempt.error.code if attempt.error else None,
     )
+
+
+def _found(reader: Reader, id: str) -> Execution:
+    whole, _, number = id.partition(".")
+    found = reader.get(whole)
+    if found is not None and number:
+        found = next((as_execution(found, one) for one in reader.attempts(whole) if one.id == id), None)
+    if found is None:
+        raise ExecutionNotFound(f"no execution has the id {id!r}", mend="see `defer executions`")
+    return found
 
 
 def _fitting(items: list[T], bytes_of: Callable[[T], int], *, is_backward: bool) -> list[T]:

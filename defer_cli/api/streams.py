@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -76,7 +77,7 @@ class EventStream(Response):
                 if clock() - said_at >= KEEP_ALIVE_SECONDS:
                     await _say(send, _KEEP_ALIVE)
                     said_at = clock()
-                await asyncio.sleep(_LOOK_SECONDS)
+                await asyncio.sleep(_LOOK_SECONDS * random.uniform(0.5, 1.5))  # or a hundred would look at once
             parts = await reading.news()
         await _say(
             send, _event("end", ENDED, {"id": reading.id, "function_name": reading.function, "state": reading.state})
