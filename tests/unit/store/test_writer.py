@@ -100,6 +100,15 @@ async def test_a_crowd_of_calls_is_spread_over_commits(desk: Desk) -> None:
     assert desk.store.commits == 4
 
 
+async def test_a_crowd_of_calls_that_the_loop_is_told_of_is_spread_over_commits_too(desk: Desk) -> None:
+    with desk.shut():
+        inserts = [desk.writer.insert([call() for _ in range(MOST_CALLS)]) for _ in range(3)]
+    results = await asyncio.gather(*inserts)
+
+    assert [len(stored) for stored in results] == [MOST_CALLS] * 3
+    assert desk.store.commits == 4
+
+
 async def test_requests_are_done_in_the_order_they_came(desk: Desk) -> None:
     with desk.shut():
         inserted = desk.promise(call(id="x"))
