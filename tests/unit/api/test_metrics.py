@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -24,6 +26,7 @@ from tests.unit.api.harness import Api
 from tests.unit.engine.harness import FakeListener, running
 
 Samples = Mapping[tuple[str, tuple[tuple[str, str], ...]], float]
+DOCS = Path(__file__).parents[3] / "docs" / "metrics.md"
 ODD = 'odd "name" \\ with\n%d and \x00'
 
 
@@ -77,6 +80,15 @@ async def test_every_metric_has_a_name_of_ours_a_type_and_a_help(scraped: Scrape
     assert all(family.name.startswith(("defer_", "process_")) for family in families)
     assert all(family.documentation and family.type != "unknown" for family in families)
     assert len({family.name for family in families}) == len(families) > 20
+
+
+async def test_the_docs_name_every_metric_with_its_type(scraped: Scraped) -> None:
+    families = text_string_to_metric_families(await scraped.text())
+    kinds = {"counter": "_total"}
+    served = {(family.name + kinds.get(family.type, ""), family.type) for family in families}
+
+    rows = re.findall(r"^\| `(defer_\w+)` \| (\w+) \|", DOCS.read_text(), re.MULTILINE)
+    assert sorted(rows) == sorted((name, kind) for name, kind in served if name.startswith("defer_"))
 
 
 async def test_executions_are_told_by_function_and_state(scraped: Scraped) -> None:
@@ -159,6 +171,7 @@ async def test_a_function_takes_so_many_lines_however_often_it_ran(scraped: Scra
     lines = [line for line in (await scraped.text()).splitlines() if 'function="compute"' in line]
 
     assert len(lines) == 8 + 5 + 2 * (len(BOUNDS_SECONDS) + 3)
+    assert f"function takes {len(lines)} lines" in DOCS.read_text().replace("\n", " ")
 
 
 async def test_without_a_runner_there_are_no_metrics(api: Api) -> None:
