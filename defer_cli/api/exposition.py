@@ -34,17 +34,28 @@ def table(
     )
 
 
-def histogram(name: str, help: str, spans_of: Mapping[str, Spans]) -> str:
-    """Return a metric of spans of time, in seconds, for each function."""
-    bounds = [*map(floatToGoString, BOUNDS_SECONDS), "+Inf"]
-    lines = "".join([f"{name}_bucket{{{_labels('le', bound)}}} %s\n" for bound in bounds])
-    lines += f"{name}_sum{{{_labels()}}} %s\n{name}_count{{{_labels()}}} %s\n"
-    texts = [_head(name, "histogram", help)]
-    for function, spans in spans_of.items():
-        total_us = spans.total_us
-        reached = list(accumulate(spans.counts))
-        texts.append((lines % (*reached, total_us / 1e6, reached[-1])).replace(_FUNCTION, _escaped(function)))
-    return "".join(texts)
+class Histogram:
+    """A metric of spans of time, in seconds; the lines of functions that have not run since are kept."""
+
+    def __init__(self, name: str, help: str) -> None:
+        bounds = [*map(floatToGoString, BOUNDS_SECONDS), "+Inf"]
+        lines = [f"{name}_bucket{{{_labels('le', bound)}}} %s\n" for bound in bounds]
+        lines += [f"{name}_sum{{{_labels()}}} %s\n", f"{name}_count{{{_labels()}}} %s\n"]
+        self._head = _head(name, "histogram", help)
+        self._lines = "".join(lines)
+        self._kept: dict[str, tuple[int, str]] = {}
+
+    def text(self, spans_of: Mapping[str, Spans]) -> str:
+        """Return it for these functions."""
+        texts = [self._head]
+        for function, spans in spans_of.items():
+            *_, count = reached = list(accumulate(spans.counts))
+            known, text = self._kept.get(function, (-1, ""))
+            if known != count:
+                text = (self._lines % (*reached, spans.total_us / 1e6, count)).replace(_FUNCTION, _escaped(function))
+                self._kept[function] = (count, text)
+            texts.append(text)
+        return "".join(texts)
 
 
 def _head(name: str, kind: str, help: str) -> str:

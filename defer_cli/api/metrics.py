@@ -14,7 +14,7 @@ from starlette.routing import BaseRoute
 
 from defer_cli import __version__
 from defer_cli.api.backend import Backend
-from defer_cli.api.exposition import histogram, table
+from defer_cli.api.exposition import Histogram, table
 from defer_cli.api.routes import at
 from defer_cli.domain.states import State
 from defer_cli.engine.vitals import Vitals
@@ -39,6 +39,13 @@ class Metrics:
         self._vitals = vitals
         registry = CollectorRegistry(auto_describe=False)
         self._process = ProcessCollector(registry=registry)
+        self._durations = Histogram(
+            "defer_execution_duration_seconds", "How long attempts ran, since the runner began."
+        )
+        self._waits = Histogram(
+            "defer_execution_wait_seconds",
+            "How long attempts that were due waited for their start, since the runner began.",
+        )
 
     async def get(self, _: Request) -> Response:
         """Answer a scrape."""
@@ -81,16 +88,8 @@ class Metrics:
                     label="outcome",
                     values=_OUTCOMES,
                 ),
-                histogram(
-                    "defer_execution_duration_seconds",
-                    "How long attempts ran, since the runner began.",
-                    {name: tally.durations for name, tally in tallies.items()},
-                ),
-                histogram(
-                    "defer_execution_wait_seconds",
-                    "How long attempts that were due waited for their start, since the runner began.",
-                    {name: tally.waits for name, tally in tallies.items()},
-                ),
+                self._durations.text({name: tally.durations for name, tally in tallies.items()}),
+                self._waits.text({name: tally.waits for name, tally in tallies.items()}),
                 table(
                     "defer_ticks_fired_total",
                     "counter",

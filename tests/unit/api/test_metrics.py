@@ -16,7 +16,7 @@ from prometheus_client.core import HistogramMetricFamily
 from prometheus_client.parser import text_string_to_metric_families
 
 from defer_cli.api.app import build_app
-from defer_cli.api.exposition import histogram, table
+from defer_cli.api.exposition import Histogram, table
 from defer_cli.domain.errors import StoreError
 from defer_cli.domain.states import State
 from defer_cli.engine.measures import BOUNDS_SECONDS, Measures, Spans
@@ -193,7 +193,19 @@ def test_a_histogram_by_hand_is_that_of_the_library() -> None:
     by_library.add_metric([ODD], buckets, 12.345678)
     source = cast("Any", SimpleNamespace(collect=lambda: [by_library]))
 
-    assert samples(histogram("x_seconds", "Help.", {ODD: spans})) == samples(generate_latest(source).decode())
+    assert samples(Histogram("x_seconds", "Help.").text({ODD: spans})) == samples(generate_latest(source).decode())
+
+
+def test_a_histogram_tells_what_has_come_since() -> None:
+    spans, metric = Spans(), Histogram("x_seconds", "Help.")
+    counts = []
+    for _ in range(3):
+        spans.counts[0] += 1
+        spans.total_us += SECOND
+        told = [samples(metric.text({"a": spans})) for _ in range(2)]
+        counts += [(one[of("x_seconds_count", function="a")], one[of("x_seconds_sum", function="a")]) for one in told]
+
+    assert counts == [(1, 1), (1, 1), (2, 2), (2, 2), (3, 3), (3, 3)]
 
 
 def test_a_table_has_a_line_for_each_value_of_its_label() -> None:
