@@ -24,6 +24,7 @@ export const returnNothing = defer(async function returnNothing() {});
 export const returnText = defer(async function return_text() {});
 export const fail = defer(async function fail() {});
 export const failOnce = defer(async function failOnce() {});
+export const failForNow = defer(async function failForNow() {});
 export const failThrice = defer(async function failThrice() {});
 export const hold = defer(async function hold() {});
 export const letGoWhenTold = defer(async function letGoWhenTold() {});

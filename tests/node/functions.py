@@ -39,6 +39,11 @@ _FUNCTIONS = {
                 raise ValueError("not yet")
             return current_execution().attempt
         """,
+    "fail_for_now": """
+        @defer(retry={"max_attempts": 1, "initial_interval": 600})
+        async def fail_for_now() -> None:
+            raise ValueError("not yet")
+        """,
     "fail_thrice": """
         @defer(retry={"max_attempts": 2, "initial_interval": 0.05, "randomization_factor": 0})
         async def fail_thrice() -> None:

@@ -86,7 +86,7 @@ describe("changes", { concurrency: true }, () => {
   });
 
   it("a discard outlives another time", async () => {
-    const { id } = await assignOptions(echo, { delay: "2 sec", discardAfter: "1 sec" })();
+    const { id } = await assignOptions(echo, { delay: "1 day", discardAfter: "3 sec" })();
     await rescheduleExecution(id, "1h");
 
     await until(id, "discarded");
