@@ -194,6 +194,12 @@ async def test_hostile_arguments_are_refused(api: Api, arguments: bytes) -> None
     assert await refused(api, b'{"function_name":"compute","function_arguments":' + arguments + b"}")
 
 
+async def test_wherever_a_depth_is_found_to_be_too_much_it_is_refused(api: Api) -> None:
+    for depth in range(850, 1_010):
+        body = b'{"function_name":"compute","function_arguments":' + b"[" * depth + b"]" * depth + b"}"
+        assert "too deep" in (message := await refused(api, body)) or "deeper than" in message
+
+
 @pytest.mark.parametrize("field", [b'"unknown"', b'"function_name"', b'"metadata"', b'"id"'])
 @pytest.mark.parametrize("value", HOSTILE.values(), ids=HOSTILE)
 async def test_hostile_values_of_any_field_are_refused_or_ignored(api: Api, field: bytes, value: bytes) -> None:

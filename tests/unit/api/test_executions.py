@@ -6,8 +6,10 @@ from datetime import datetime
 
 import pytest
 
+from defer_cli.domain.execution import ExecutionError
 from defer_cli.domain.ids import random_id
 from defer_cli.domain.states import State
+from tests.store.harness import move, retry
 from tests.unit.api.harness import ALL_STATES, Api
 
 RESULT_STATUSES = {
@@ -30,6 +32,7 @@ ENDPOINTS = [
     ("POST", "/attempts"),
     ("GET", "/attempts"),
 ]
+ERROR_WITHOUT_WORDS = ExecutionError(code="ER0003", type="KeyError", message="")
 CHANGES = [("POST", "cancellation"), ("PATCH", "schedule"), ("POST", "reruns")]
 
 
@@ -93,6 +96,22 @@ async def test_the_result_of_a_failed_one_is_a_javascript_error(api: Api) -> Non
         "location": "a.py:3",
         "function_name": "compute",
     }
+
+
+async def test_a_failure_without_words_still_has_a_message(api: Api) -> None:
+    id = await api.stored()
+    running = await api.start(id)
+    await api.move(move("fail", running, State.FAILED))
+    told = (await api.ask("GET", f"executions/{id}/results")).json()
+
+    assert (told["message"], told["stack"]) == (f"execution {id} has failed",) * 2
+
+
+async def test_a_failure_whose_message_is_empty_is_told_by_its_type(api: Api) -> None:
+    id = await api.stored()
+    await api.move(move("fail", await api.start(id), State.FAILED, error=ERROR_WITHOUT_WORDS))
+
+    assert (await api.ask("GET", f"executions/{id}/results")).json()["message"] == "KeyError"
 
 
 async def test_an_attempt_has_a_result_of_its_own(api: Api) -> None:
@@ -204,6 +223,12 @@ async def test_a_rerun_that_is_sent_twice_under_one_id_is_one(api: Api) -> None:
     assert [answer.json()["data"]["id"] for answer in answers] == [new_id, new_id]
 
 
+async def test_a_rerun_under_an_id_that_cannot_be_one_is_refused(api: Api) -> None:
+    answer = await api.ask("POST", f"executions/{await api.stored()}/reruns", {"id": "x"})
+
+    assert (answer.status_code, answer.json()["message"][:4]) == (400, "id: ")
+
+
 @pytest.mark.parametrize(("method", "change"), CHANGES)
 async def test_an_attempt_cannot_be_changed(api: Api, method: str, change: str) -> None:
     id = await api.retried()
@@ -250,8 +275,6 @@ async def test_attempts_are_paged(api: Api) -> None:
 
 
 async def test_between_its_attempts_an_execution_is_created(api: Api) -> None:
-    from tests.store.harness import retry
-
     id = await api.stored()
     await api.move(retry(await api.start(id)))
 
