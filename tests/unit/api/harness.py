@@ -170,3 +170,10 @@ class Api:
 
     async def get(self, id: str) -> Execution:
         return msgspec.convert(await self.backend.ask("execution", id=id), Execution)
+
+
+async def refused(api: Api, body: Any, status: int = 400) -> str:
+    """Return the message of a call that is refused."""
+    answer = await api.ask("PUT", "executions", body)
+    assert answer.status_code == status, answer.text
+    return str(answer.json()["message"])

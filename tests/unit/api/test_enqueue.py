@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from collections.abc import AsyncIterator
 
 import pytest
+import pytest_asyncio
 
 from defer_cli.domain.arguments import LARGEST_BYTES
-from defer_cli.domain.ids import keyed_id, random_id
-from tests.unit.api.harness import Api
+from tests.unit.api.harness import Api, refused
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-async def refused(api: Api, body: Any, status: int = 400) -> str:
-    """Return the message of a call that is refused."""
-    answer = await api.ask("PUT", "executions", body)
-    assert answer.status_code == status, answer.text
-    return str(answer.json()["message"])
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def api(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Api]:
+    api = Api(tmp_path_factory.mktemp("api"))  # one for all: no call here cares for the others
+    yield api
+    await api.close()
 
 
 async def test_a_call_is_answered_with_the_execution_as_it_is_stored(api: Api) -> None:
@@ -222,44 +224,3 @@ async def test_any_json_arrives_as_it_was_sent(api: Api, value: object) -> None:
     told = await api.enqueue("compute", value)
 
     assert (await api.ask("GET", f"executions/{told['id']}/arguments")).json() == [value]
-
-
-# Calls that are sent twice.
-
-
-async def test_a_call_sent_twice_under_one_id_is_one_execution(api: Api) -> None:
-    id = random_id()
-    first = await api.enqueue("compute", 1, id=id)
-    await api.start(id)
-    second = await api.enqueue("compute", 1, id=id)
-
-    assert (first["id"], first["state"], second["id"], second["state"]) == (id, "created", id, "started")
-    assert len((await api.ask("GET", "executions")).json()["data"]) == 1
-
-
-async def test_the_same_id_with_other_arguments_is_a_conflict(api: Api) -> None:
-    id = random_id()
-    await api.enqueue("compute", 1, id=id)
-    message = await refused(api, {"function_name": "compute", "function_arguments": [2], "id": id}, 409)
-
-    assert "belongs to an earlier call of compute with other arguments" in message
-
-
-async def test_a_key_names_one_call_of_its_function(api: Api) -> None:
-    ids = [(await api.enqueue("compute", key="2026-47"))["id"] for _ in range(2)]
-
-    assert ids == [keyed_id("compute", "2026-47")] * 2
-    assert (await api.enqueue("compute", key="2026-47", id=ids[0]))["id"] == ids[0]
-
-
-@pytest.mark.parametrize(
-    "fields", [{"id": "x"}, {"id": ""}, {"id": "8" * 26}, {"key": ""}, {"key": "k", "id": random_id()}]
-)
-async def test_an_id_that_is_none_or_another_one_than_the_key_s_is_refused(api: Api, fields: dict[str, str]) -> None:
-    assert (await refused(api, {"function_name": "compute", **fields})).startswith(("id: ", "key: "))
-
-
-async def test_the_moment_of_a_call_that_was_made_before_is_kept(api: Api) -> None:
-    told = await api.enqueue(called_at="2026-01-01T11:00:00Z")
-
-    assert told["created_at"] == "2026-01-01T11:00:00Z"
