@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from defer_cli.client.http_session import ANSWER_SECONDS, Reply
+from defer_cli.client.routes import ConnectionLost, Unreached
 from defer_cli.domain.changes import Refusal
 from defer_cli.domain.enqueue import Enqueue, Refused, Stored
 from defer_cli.domain.errors import DeferError
@@ -64,13 +65,30 @@ def store_calls(api: Api, frame: Enqueues) -> Enqueued:
     """Store calls in their order, in as many requests as their size takes."""
     results: list[Stored | Refused | None] = []
     for calls in _portions([_encode(_call_body(call)) for call in frame.calls]):
-        body = b'{"executions":[' + b",".join(calls) + b"]}"
-        reply = api.send("POST", f"{_EXECUTIONS}/batch", body)
-        outcomes = _read(api, reply, list[_Outcome])
-        if len(outcomes) != len(calls):
-            raise api.strange(reply)
-        results += [_result(outcome) for outcome in outcomes]
+        try:
+            results += _stored(api, calls)
+        except Unreached as error:
+            if results:  # of this frame something has arrived
+                raise ConnectionLost(error.problem, mend=error.mend) from None
+            raise
+        except ConnectionLost:
+            raise
+        except DeferError as error:
+            if not results:
+                raise
+            refused = frame.calls[len(results) :]
+            return Enqueued(
+                frame.number, 0, [*results, *(Refused(one.id, error.problem, error.mend) for one in refused)]
+            )
     return Enqueued(frame.number, 0, results)
+
+
+def _stored(api: Api, calls: Sequence[bytes]) -> list[Stored | Refused]:
+    reply = api.send("POST", f"{_EXECUTIONS}/batch", b'{"executions":[' + b",".join(calls) + b"]}")
+    outcomes = _read(api, reply, list[_Outcome])
+    if len(outcomes) != len(calls):
+        raise api.strange(reply)
+    return [_result(outcome) for outcome in outcomes]
 
 
 def _call_body(call: Enqueue) -> dict[str, Any]:

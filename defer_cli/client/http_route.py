@@ -32,7 +32,7 @@ class HttpRoute(Route):
         self._asked: SimpleQueue[Ask | None] = SimpleQueue()
         self._waits = Waits(api, on_end=self._hand_over, on_loss=self._fail)
         self._is_running = False
-        self._starting = allocate_lock()
+        self._counting = allocate_lock()
         self._askers = 0
         self._idle = 0
         self._on_its_way: set[int] = set()
@@ -62,31 +62,34 @@ class HttpRoute(Route):
                 self._start()
 
     def _start(self) -> None:
-        with self._starting:
+        with self._counting:
             if not self._is_running:
                 start_new_thread(self._run, ())
                 self._is_running = True
 
     def _run(self) -> None:
         never_wait_here()
-        while (message := self._queue.get()) is not None and not self.is_lost:
+        while not self.is_lost and (message := self._queue.get()) is not None:
             if isinstance(message, Enqueues):
                 self._meet(message)
             elif isinstance(message, Wait):
                 self._waits.add(message)
             else:
                 self._asked.put(message)
-                if self._asked.qsize() > self._idle and self._askers < _MOST_ASKED_AT_ONCE:
-                    self._askers += 1
-                    start_new_thread(self._ask, ())
+                with self._counting:
+                    if self._asked.qsize() > self._idle and self._askers < _MOST_ASKED_AT_ONCE:
+                        self._askers += 1
+                        start_new_thread(self._ask, ())
 
     def _ask(self) -> None:
         never_wait_here()
-        while True:
-            self._idle += 1
+        while not self.is_lost:
+            with self._counting:
+                self._idle += 1
             message = self._asked.get()
-            self._idle -= 1
-            if message is None or self.is_lost:
+            with self._counting:
+                self._idle -= 1
+            if message is None:
                 return
             self._meet(message)
 

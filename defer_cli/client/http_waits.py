@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from _thread import start_new_thread
+from _thread import allocate_lock, start_new_thread
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from time import monotonic, sleep
@@ -43,15 +43,14 @@ class Waits:
         self._next: SimpleQueue[int | None] = SimpleQueue()
         self._pollers = 0
         self._polls = 0
+        self._counting = allocate_lock()
         self._is_over = False
 
     def add(self, wait: Wait) -> None:
         """Wait for one more; one thread calls."""
         self._open[wait.number] = wait.id
         self._next.put(wait.number)
-        if self._polls >= self._pollers < len(_POLL_SECONDS):
-            self._pollers += 1
-            start_new_thread(self._run, ())
+        self._see_to_pollers()
 
     def leave(self, number: int) -> None:
         """Wait no longer for this one."""
@@ -64,15 +63,23 @@ class Waits:
         for _ in range(self._pollers):
             self._next.put(None)
 
+    def _see_to_pollers(self) -> None:
+        """Start one more when none is free for what stands here."""
+        with self._counting:
+            if self._polls >= self._pollers < len(_POLL_SECONDS) and not self._next.empty():
+                self._pollers += 1
+                start_new_thread(self._run, ())
+
     def _run(self) -> None:
         never_wait_here()
-        while (number := self._next.get()) is not None and not self._is_over:
+        while not self._is_over and (number := self._next.get()) is not None:
             asked = self._taken(number)
             if asked:
-                self._polls += 1
-                try:
-                    self._poll(asked)
-                finally:
+                with self._counting:
+                    place, self._polls = self._polls, self._polls + 1
+                self._see_to_pollers()
+                self._poll(asked, max(_POLL_SECONDS[place], len(asked) * _SECONDS_AN_ID))
+                with self._counting:
                     self._polls -= 1
 
     def _taken(self, number: int | None) -> dict[int, str]:
@@ -89,8 +96,7 @@ class Waits:
                 break
         return asked
 
-    def _poll(self, asked: dict[int, str]) -> None:
-        seconds = max(_POLL_SECONDS[self._polls - 1], len(asked) * _SECONDS_AN_ID)
+    def _poll(self, asked: dict[int, str], seconds: float) -> None:
         began = monotonic()
         try:
             ends = ends_of(self._api, asked.values(), wait_seconds=seconds, answer_seconds=seconds + _ANSWER_SECONDS)
@@ -99,6 +105,9 @@ class Waits:
             return
         except DeferError as error:
             ends = dict.fromkeys(asked.values(), error)
+        except Exception as error:
+            fault = DeferError(f"it could not be sent: {type(error).__name__}: {error}")
+            ends = dict.fromkeys(asked.values(), fault)
         if not ends:
             sleep(max(0.0, began + _LEAST_SECONDS - monotonic()))  # whoever answers does not wait for us
         for number, id in asked.items():
