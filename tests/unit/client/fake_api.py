@@ -57,6 +57,11 @@ def store(asked: Asked) -> Reply:
     return reply(execution(asked.path.rpartition("/")[2]))
 
 
+def ends(*ids: str) -> Callable[[Asked], Reply]:
+    """Answer with the ends of these only."""
+    return lambda asked: reply([{"id": id, "state": "succeed"} for id in asked.body["ids"] if id in ids])
+
+
 class FakeApi:
     """Takes requests from any thread; ``respond`` may be replaced at any time."""
 
