@@ -19,6 +19,7 @@ from defer_cli.api.health import health_routes
 from defer_cli.api.legacy import legacy_routes
 from defer_cli.api.logs import logs_routes
 from defer_cli.api.metrics import metrics_routes
+from defer_cli.api.openapi import openapi_routes
 from defer_cli.api.shortcut import Shortcut
 from defer_cli.domain.errors import DeferError
 
@@ -31,6 +32,7 @@ PARTS: tuple[Part, ...] = (
     legacy_routes,
     health_routes,
     metrics_routes,
+    openapi_routes,
 )
 """Each gives its routes, whole paths; among the routes the first that fits answers."""
 

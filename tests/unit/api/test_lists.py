@@ -183,8 +183,11 @@ async def test_a_get_with_a_body_lists_by_that(api: Api) -> None:
         ("first=x", "page.first: "),
         ("states=done", "filters.states[0]: "),
         ("started_at.to=x", "filters.started_at.to: "),
-        ("started_at.to=null", "filters.started_at.to: it is null"),
-        ("last=Null", "page.last: it is null"),
+        ("started_at.to=null", "filters.started_at.to: "),
+        ("started_at.to=0.5", "filters.started_at.to: "),
+        ("last=Null", "page.last: "),
+        ("last=1.0", "page.last: "),
+        ("last=-1", "page.last: "),
     ],
 )
 async def test_what_is_wrong_in_a_query_is_told_by_its_path(api: Api, query: str, message: str) -> None:
