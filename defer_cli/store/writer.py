@@ -7,6 +7,8 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from itertools import groupby, islice
+from operator import attrgetter
 from typing import Any, NamedTuple, TypeVar
 
 from defer_cli.domain.enqueue import Enqueue, Refused, Stored
@@ -30,11 +32,11 @@ _log = logging.getLogger(__name__)
 
 class _Request(NamedTuple):
     weight: int
-    work: Work
     on_done: OnDone
-    is_told_on_thread: bool
-    is_guarded: bool
-    """Whether what it raises undoes it alone; an insert refuses by its results, and what it raises fails the commit."""
+    work: Work | None
+    """None: ``calls`` are to be stored. Those are refused by their results, and what they raise fails the commit."""
+    calls: Sequence[Enqueue] = ()
+    is_told_on_thread: bool = False
 
 
 class _Turn:
@@ -153,20 +155,20 @@ class Writer:
 
         It is called on the writer's thread, so that an answer need not wait for the loop to wake.
         """
-        self._requests.append(_Request(len(calls), lambda store: store.insert(calls), on_done, True, False))
+        self._requests.append(_Request(len(calls), on_done, None, calls, True))
         self._ring()
 
     def insert(self, calls: Sequence[Enqueue]) -> asyncio.Future[list[Stored | Refused]]:
         """Insert calls in arrival order; the future has one result each."""
-        return self._asked(len(calls), lambda store: store.insert(calls), is_guarded=False)
+        return self._asked(len(calls), None, calls)
 
     def submit(self, work: Callable[[Store], T]) -> asyncio.Future[T]:
         """Do ``work`` in a transaction, in arrival order; an error it raises undoes it alone."""
-        return self._asked(1, work, is_guarded=True)
+        return self._asked(1, work)
 
-    def _asked(self, weight: int, work: Callable[[Store], T], *, is_guarded: bool) -> asyncio.Future[T]:
+    def _asked(self, weight: int, work: Work | None, calls: Sequence[Enqueue] = ()) -> asyncio.Future[Any]:
         assert self._loop is not None
-        future: asyncio.Future[T] = self._loop.create_future()
+        future: asyncio.Future[Any] = self._loop.create_future()
 
         def on_done(value: Any, error: BaseException | None) -> None:
             if future.cancelled():
@@ -176,7 +178,7 @@ class Writer:
             else:
                 future.set_exception(error)
 
-        self._requests.append(_Request(weight, work, on_done, False, is_guarded))
+        self._requests.append(_Request(weight, on_done, work, calls))
         self._ring()
         return future
 
@@ -306,11 +308,11 @@ class Writer:
         with store.transaction():
             if turn.moves:
                 turn.applied = store.apply(turn.moves)
-            for request in turn.requests:
-                told = turn.answers if request.is_told_on_thread else turn.results
-                told.append(
-                    _guarded(request, store) if request.is_guarded else (request.on_done, request.work(store), None)
-                )
+            for work, requests in groupby(turn.requests, key=attrgetter("work")):
+                if work is None:
+                    _insert(list(requests), store, turn)
+                else:
+                    turn.results += [_guarded(request.on_done, work, store) for request in requests]
             free = self._granted - self._taken
             if free > 0 and not self._is_stopping:
                 turn.claim = store.claim(limit=free, runner=self._runner, functions=self._functions)
@@ -377,12 +379,20 @@ def _as_store_error(error: BaseException) -> StoreError:
     return StoreError(f"the store failed: {type(error).__name__}: {error}")
 
 
-def _guarded(request: _Request, store: Store) -> _Told:
+def _insert(requests: Sequence[_Request], store: Store, turn: _Turn) -> None:
+    """Store the calls of requests that came in a row at once: a call alone costs far more than one of many."""
+    results = iter(store.insert([call for request in requests for call in request.calls]))
+    for request in requests:
+        told = turn.answers if request.is_told_on_thread else turn.results
+        told.append((request.on_done, list(islice(results, request.weight)), None))
+
+
+def _guarded(on_done: OnDone, work: Work, store: Store) -> _Told:
     """Do what was asked for; what it raises undoes it alone."""
     try:
         with store.savepoint():
-            return request.on_done, request.work(store), None
+            return on_done, work(store), None
     except StoreError:
         raise
     except Exception as error:
-        return request.on_done, None, error
+        return on_done, None, error

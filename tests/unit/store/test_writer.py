@@ -109,6 +109,24 @@ async def test_a_crowd_of_calls_that_the_loop_is_told_of_is_spread_over_commits_
     assert desk.store.commits == 4
 
 
+async def test_calls_of_requests_in_a_row_are_stored_at_once_and_each_request_gets_its_own_results(desk: Desk) -> None:
+    with desk.shut():
+        before = len(desk.store.steps)
+        asked = [desk.promise(call(id="a"), call(id="b")), desk.writer.insert([]), desk.writer.insert([call(id="c")])]
+        between = desk.writer.submit(lambda store: store.cancel("c"))
+        asked.append(desk.writer.insert([call(id="b"), call("other", id="a")]))
+    told = await asyncio.gather(*asked)
+
+    assert await between is not None
+    assert desk.store.steps[before:].count("insert") == 2
+    assert [[(one.id, getattr(one, "is_new", None)) for one in results] for results in told] == [
+        [("a", True), ("b", True)],
+        [],
+        [("c", True)],
+        [("b", False), ("a", None)],
+    ]
+
+
 async def test_requests_are_done_in_the_order_they_came(desk: Desk) -> None:
     with desk.shut():
         inserted = desk.promise(call(id="x"))
