@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from asyncio import Semaphore
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from defer_cli.api.open_streams import OpenStreams
+from defer_cli.changes import CHANGES
 from defer_cli.domain.enqueue import Enqueue, Refused, Stored
 from defer_cli.domain.function import FunctionSpec
 from defer_cli.engine.vitals import Vitals
@@ -14,6 +16,9 @@ from defer_cli.link.frames import Ended, Failure
 Ask = Callable[[str, Mapping[str, Any]], Awaitable[Any]]
 Endings = Callable[[Sequence[str], float], Awaitable[list[Ended | Failure] | None]]
 Insert = Callable[[Sequence[Enqueue]], Awaitable[list[Stored | Refused]]]
+
+MOST_ANSWERING = 3
+"""Questions that are answered at once: there is one thread to read, and an answer may have megabytes."""
 
 
 class Backend:
@@ -37,6 +42,7 @@ class Backend:
         self.now_us = clock
         self.why_not_healthy = why_not_healthy
         self.vitals = vitals
+        self._answering = Semaphore(MOST_ANSWERING)
         self.streams = OpenStreams()
 
     @property
@@ -50,4 +56,7 @@ class Backend:
 
     async def ask(self, name: str, **parameters: Any) -> Any:
         """Answer a question of ``reports``, or make a change of ``changes``; raise ``DeferError``."""
-        return await self._ask(name, parameters)
+        if name in CHANGES:
+            return await self._ask(name, parameters)
+        async with self._answering:
+            return await self._ask(name, parameters)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import struct
 from typing import Literal
 
 import httptools
@@ -18,10 +20,11 @@ MOST_BODY = (1 << 20) + (64 << 10)
 MOST_HEAD = 32 << 10
 MOST_URL = 8 << 10
 MOST_HEADERS = 100
-MOST_PIPELINED = 32
+MOST_PIPELINED = 8
 _MOST_RAW = 4 * MOST_BODY
 """Of one request as it travels: chunks of a few bytes are mostly frames."""
 _ONE_READ = 256 << 10
+_NOT_AT_ALL = struct.pack("ii", 1, 0)  # man 7 socket, SO_LINGER
 
 Stage = Literal["head", "body", "answer", "idle", "end"]
 SECONDS: dict[Stage, float] = {"head": 10.0, "body": 30.0, "answer": float("inf"), "idle": 75.0, "end": 2.0}
@@ -54,6 +57,7 @@ class Connection(HttpToolsProtocol):
         self._body = 0
         self._lingered = 0
         self._unread = 0
+        self._is_unread_first = False
         self._unread_since = 0.0
 
     # The peer.
@@ -170,6 +174,13 @@ class Connection(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """Go on with the next request."""
         self.server_state.total_requests += 1
+        if self.flow.write_paused:  # what the peer leaves unread is held for it: one answer, not two
+            self._is_unread_first = True
+            self.flow.pause_reading()
+        else:
+            self._go_on()
+
+    def _go_on(self) -> None:
         if self.transport.is_closing():
             self._reach("end")
             return
@@ -194,13 +205,13 @@ class Connection(HttpToolsProtocol):
         """End the connection when its peer is late."""
         if self._unread and now - self._unread_since > READ_ANSWER_SECONDS:
             self._log.tell(408, "an answer was not read in time")
-            self.transport.abort()
+            self._hang_up()
         elif self.transport.is_closing():
             self._end_closing(now)
         elif now - self._since <= SECONDS[self._stage]:
             pass
         elif self._stage == "end":
-            self.transport.abort()
+            self._hang_up()
         elif self._stage == "idle" or (self._stage == "head" and not self._raw):
             self.transport.close()
         elif self.flow.read_paused:  # it is our own doing that nothing comes
@@ -213,7 +224,7 @@ class Connection(HttpToolsProtocol):
         if self._stage != "end":
             self._reach("end")
         elif now - self._since > READ_ANSWER_SECONDS:
-            self.transport.abort()
+            self._hang_up()
 
     def slowness(self) -> tuple[bool, float] | None:
         """Return whether the peer is only idle, and since when we wait for it; None: it waits for us."""
@@ -230,7 +241,7 @@ class Connection(HttpToolsProtocol):
         self._log.tell(503, why)
         self._stage, self._unread = "answer", self._drop_unread()
         self._let_go()
-        self.transport.abort()
+        self._hang_up()
 
     def pause_writing(self) -> None:
         """The peer does not read its answer as fast as it is written."""
@@ -239,12 +250,15 @@ class Connection(HttpToolsProtocol):
         self._unread_since = self.loop.time()
         if not self._crowd.hold(self._unread, self._unread_since):
             self._log.tell(503, "too many answers are not read")
-            self.transport.abort()
+            self._hang_up()
 
     def resume_writing(self) -> None:
         """The peer has read most of its answer."""
         super().resume_writing()
         self._unread = self._drop_unread()
+        if self._is_unread_first:
+            self._is_unread_first = False
+            self._go_on()
 
     def _drop_unread(self) -> int:
         self._crowd.let_go(self._unread)
@@ -267,9 +281,10 @@ class Connection(HttpToolsProtocol):
         self._let_go()
         self.flow.resume_reading()
         if is_in_body and (cycle.response_started or self.pipeline):
-            self.transport.abort()
+            self._hang_up()
         elif is_in_body:
             cycle.disconnected = True  # the application waits for the rest
+            cycle.body.clear()
             cycle.message_event.set()
             self._say(status, message)
         elif cycle is None or cycle.response_complete:
@@ -290,8 +305,15 @@ class Connection(HttpToolsProtocol):
         self.transport.write(b"".join([STATUS_LINE[status], *lines, b"\r\n", body]))
         self.transport.write_eof()
 
+    def _hang_up(self) -> None:
+        """Close at once: what the peer has not read goes too, here and in the kernel, which else would keep it."""
+        end = self.transport.get_extra_info("socket")
+        if end is not None:
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NOT_AT_ALL)
+        self.transport.abort()
+
     def _linger(self, size: int) -> None:
         """Throw away the little that still comes: closing at once would lose the answer (RFC 9112, 9.6)."""
         self._lingered += size
         if self._lingered > _MOST_RAW:
-            self.transport.abort()
+            self._hang_up()

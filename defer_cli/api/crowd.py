@@ -8,8 +8,10 @@ from collections.abc import Collection, Iterator
 from typing import Protocol
 
 MOST_CONNECTIONS = 1_000
-MOST_HELD = 48 << 20
+MOST_HELD = 24 << 20
 """Bytes of requests that are not whole yet, and of answers that are not read yet, over all connections."""
+_MUCH = 0.4
+"""The part of it from which on the slow have to go; those who are quick may take the rest."""
 _OTHER_DESCRIPTORS = 256
 _OTHER_CALLERS = 2
 """Descriptors that callers at the runner's socket may take for each connection here."""
@@ -70,7 +72,9 @@ class Crowd:
     def hold(self, size: int, now: float) -> bool:
         """Note that ``size`` more bytes are held; return False when that is too much, and no slower one can go."""
         self._held += size
-        return self._held <= self._most_held or _end_slowest([one for one in self._members if one.held()], now)
+        if self._held <= _MUCH * self._most_held or _end_slowest([one for one in self._members if one.held()], now):
+            return True
+        return self._held <= self._most_held
 
     def let_go(self, size: int) -> None:
         """Note that ``size`` bytes are held no more."""

@@ -105,6 +105,7 @@ class Peer:
         self.connection.look(asyncio.get_running_loop().time() + seconds)
 
     async def hang_up(self) -> None:
+        self.transport.is_closed = True
         self.connection.connection_lost(None)
         await self.send(b"")
 
@@ -223,6 +224,25 @@ async def test_who_reads_it_late_is_not() -> None:
 
     assert not peer.transport.is_aborted
     assert peer.connection.held() == 0
+
+
+async def test_the_next_request_waits_until_the_last_answer_is_read() -> None:
+    peer = Peer()
+    peer.go.clear()
+    await peer.send(WHOLE * 2)
+    peer.connection.pause_writing()
+    peer.connection.flow.write_paused = True
+    peer.connection.flow._is_writable_event.set()  # this answer is on its way already
+    peer.go.set()
+    await peer.send(b"")
+    assert (peer.statuses, len(peer.asked)) == ([200], 1)
+    assert peer.transport.is_reading_paused
+
+    peer.connection.resume_writing()
+    await peer.send(b"")
+
+    assert peer.statuses == [200, 200]
+    assert not peer.transport.is_reading_paused
 
 
 async def test_closing_does_not_wait_for_ever_for_a_peer_that_does_not_read() -> None:

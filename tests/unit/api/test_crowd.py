@@ -64,11 +64,22 @@ def test_one_too_many_is_turned_away_where_nobody_is_slow(since: float | None) -
 
 def test_what_is_held_too_much_is_let_go_by_the_slowest_who_holds_some() -> None:
     crowd = Crowd(most_held=100)
-    empty, holder = Caller(crowd, 0.0), Caller(crowd, 5.0, holds=90)
+    empty, holder = Caller(crowd, 0.0), Caller(crowd, 5.0, holds=30)
 
-    assert crowd.hold(90, 10.0)
+    assert crowd.hold(30, 10.0)
+    assert not holder.is_ended
     assert crowd.hold(20, 10.0)
     assert (empty.is_ended, holder.is_ended) == (False, True)
+
+
+def test_the_quick_may_hold_more_than_the_slow() -> None:
+    crowd = Crowd(most_held=100)
+    quick = Caller(crowd, 9.5, holds=60)
+    assert crowd.hold(60, 10.0)
+    assert not quick.is_ended
+
+    assert crowd.hold(1, 10.6)
+    assert quick.is_ended
 
 
 def test_what_is_held_too_much_is_refused_where_nobody_is_slow() -> None:
