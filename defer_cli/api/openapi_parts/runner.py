@@ -21,7 +21,6 @@ from defer_cli.api.routes import V2
 _TAG = {"ETag": "Changes when the document does."}
 _FIRES = Annotated[int, Meta(ge=1, le=MOST_FIRES)]
 _ATTEMPT = Annotated[int, Meta(ge=0, le=999_999_999)]
-_SEEN = Annotated[str, Meta(pattern="^([0-9]{1,9}:[0-9]{1,9}(,[0-9]{1,9}:[0-9]{1,9}){0,999}|end)?$")]
 
 ROWS = (
     Operation(
@@ -41,8 +40,8 @@ ROWS = (
             Parameter(
                 name="Last-Event-ID",
                 where="header",
-                kind=_SEEN,
-                description="The id of the last event that was seen: the stream goes on after it.",
+                kind=str,
+                description="With `follow`: the id of the last event that was seen. The stream goes on after it.",
             ),
         ),
         answers={
