@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import cache
 from hashlib import blake2b
 from typing import Any
@@ -44,7 +45,7 @@ def openapi_routes(_: Backend) -> list[Route]:
 
 async def get_document(request: Request) -> Response:
     """Return the document; 304 when the caller has it."""
-    body, etag = _written()
+    body, etag = await asyncio.to_thread(_written)  # the first time takes longer than the loop may stand still
     headers = {"etag": etag, "cache-control": "no-cache"}
     if _is_held(request.headers.get("if-none-match", ""), etag):
         return Response(status_code=304, headers=headers)
