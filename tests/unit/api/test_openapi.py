@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from openapi_schema_validator import OAS31Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from starlette.routing import Route
 
@@ -70,6 +71,17 @@ def test_every_operation_says_how_it_refuses(place: tuple[str, str]) -> None:
     assert {"400", "403", "408", "413", "414", "431", "500", "503"} <= set(operation["responses"])
     assert ("401" in operation["responses"]) is ("security" not in operation)
     assert ("404" in operation["responses"]) is ("{id}" in place[1])
+
+
+def test_every_example_is_what_it_is_an_example_of() -> None:
+    given = [(part["schema"], part["example"]) for part in parts_of(DOCUMENT) if {"schema", "example"} <= set(part)]
+    for part in parts_of(DOCUMENT):
+        if {"schema", "examples"} <= set(part):
+            given += [(part["schema"], one["value"]) for one in part["examples"].values()]
+
+    assert len(given) > 20
+    for schema, example in given:
+        OAS31Validator(schema | {"components": DOCUMENT["components"]}).validate(example)
 
 
 def test_what_is_sent_holds_all_its_fields() -> None:
