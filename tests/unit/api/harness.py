@@ -31,6 +31,8 @@ from tests.store.harness import Clock, aborted, fail, limits, retry, succeed
 from tests.unit.engine.harness import FakeListener, FakePool
 
 V2 = "/public/v2"
+UNKNOWN = "01kb3m00000000000000000000"
+"""An id that nothing has: the same in every process, for tests are named after it."""
 ALL_STATES = tuple(map(str, State))
 
 

@@ -10,7 +10,7 @@ from defer_cli.domain.execution import ExecutionError
 from defer_cli.domain.ids import random_id
 from defer_cli.domain.states import State
 from tests.store.harness import move, retry
-from tests.unit.api.harness import ALL_STATES, Api
+from tests.unit.api.harness import ALL_STATES, UNKNOWN, Api
 
 RESULT_STATUSES = {
     "created": 202,
@@ -56,7 +56,7 @@ async def test_every_moment_has_an_offset(api: Api) -> None:
 
 
 @pytest.mark.parametrize(("method", "path"), ENDPOINTS)
-@pytest.mark.parametrize("id", [random_id(), "nope", f"{random_id()}.1", "x.y", "é"])
+@pytest.mark.parametrize("id", [UNKNOWN, "nope", f"{UNKNOWN}.1", "x.y", "é"])
 async def test_an_execution_that_is_not_there_is_404_everywhere(api: Api, method: str, path: str, id: str) -> None:
     answer = await api.ask(method, f"executions/{id}{path}", {} if method != "GET" else None)
 

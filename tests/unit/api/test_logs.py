@@ -14,11 +14,10 @@ import pytest
 from defer_cli.api import open_streams, reading, streams
 from defer_cli.api.app import build_app
 from defer_cli.domain.errors import StoreError
-from defer_cli.domain.ids import random_id
 from defer_cli.domain.log_chunk import LogChunk
 from defer_cli.domain.settle import Running
 from tests.store.harness import retry, succeed
-from tests.unit.api.harness import V2, Api
+from tests.unit.api.harness import UNKNOWN, V2, Api
 
 MOMENT = "2026-01-01T12:00:00Z"
 MOMENT_US = 1_767_268_800_000_000
@@ -126,7 +125,7 @@ async def test_a_long_log_is_told_whole_in_pieces(api: Api, accept: str, monkeyp
 @pytest.mark.parametrize(
     ("path", "status"),
     [
-        (f"{random_id()}/logs", 404),
+        (f"{UNKNOWN}/logs", 404),
         ("no-id/logs", 404),
         ("{id}.3/logs", 404),
         ("{id}.02/logs", 404),
@@ -135,7 +134,7 @@ async def test_a_long_log_is_told_whole_in_pieces(api: Api, accept: str, monkeyp
         ("{id}/logs?attempt=9999999999", 400),
         ("{id}.2/logs?attempt=1", 400),
         ("{id}/logs?follow=perhaps", 400),
-        (f"{random_id()}/logs?follow", 404),
+        (f"{UNKNOWN}/logs?follow", 404),
     ],
 )
 async def test_what_is_not_there_is_404_and_what_means_nothing_400(api: Api, path: str, status: int) -> None:
