@@ -123,6 +123,8 @@ checks.positive_data_acceptance.expected-statuses = ["2xx", "400", "404"]
 include-operation-id = "getExecutionLogs"
 checks.positive_data_acceptance.expected-statuses = ["2xx", "400", "404"]
 phases.stateful.enabled = false
+phases.coverage.extra-data-sources.responses = false
+phases.fuzzing.extra-data-sources.responses = false
 parameters."path.id" = {{ dictionary = "ended", probability = 1.0 }}
 """
 
