@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from _thread import LockType, allocate_lock, start_new_thread
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from math import inf
 from time import monotonic, time_ns
 
@@ -95,15 +95,21 @@ class Sender:
         """Return how many calls are on their way; one that is just being packed may count twice."""
         return len(self._queue) + sum([len(batch.calls) for batch in list(self._flying)])
 
-    def flush(self, seconds: float) -> int:
-        """Wait until all calls are answered; return how many are not."""
+    def unanswered_on(self, lanes: Collection[Lane]) -> int:
+        """Return how many requests are on their way over these lanes."""
+        waiting = sum([item.lane in lanes for item in list(self._queue)])
+        return waiting + sum([len(batch.calls) for batch in list(self._flying) if batch.lane in lanes])
+
+    def flush(self, lanes: Collection[Lane], seconds: float) -> int:
+        """Wait until all calls over these lanes are answered, whatever else is on its way; return how many are not."""
         if may_wait_here():
-            self._until(lambda: not self.unanswered(), seconds)
-        return self.unanswered()
+            self._until(lambda: not self.unanswered_on(lanes), seconds)
+        return self.unanswered_on(lanes)
 
     def drain(self, seconds: float) -> int:
-        """Do as ``flush``; later calls are sent by their own thread."""
-        self.flush(seconds)
+        """Wait until all calls are answered; return how many are not. Later calls are sent by their own thread."""
+        if may_wait_here():
+            self._until(lambda: not self.unanswered(), seconds)
         self._is_closing = True
         return self.unanswered()
 

@@ -72,7 +72,7 @@ class Sandbox:
 
     def __exit__(self, *_: object) -> None:
         """Close it; what is still queued is dropped with the store."""
-        sender().flush(LONGEST_WAIT_SECONDS)
+        sender().flush(list(self._lanes.values()), LONGEST_WAIT_SECONDS)
         lead_to_test(None)
         _open.remove(self)
         self._drains.close()
@@ -140,7 +140,7 @@ class Sandbox:
         return self._runner.run_now(self._runner.answer(name, id=_id(execution)))
 
     def _flush(self) -> None:
-        left = sender().flush(LONGEST_WAIT_SECONDS)
+        left = sender().flush(list(self._lanes.values()), LONGEST_WAIT_SECONDS)
         if left:
             raise Unconfirmed(f"{left} call(s) got no answer within {LONGEST_WAIT_SECONDS:g} s")
 

@@ -45,7 +45,7 @@ ROWS = (
             ),
         ),
         answers={
-            200: Answer(description="The log.", content={JSON: LogAnswer, TEXT: str, EVENTS: str}),
+            200: Answer(description="The log.", content={JSON: LogAnswer, TEXT: str, EVENTS: Anything}),
             204: Answer(description="`Last-Event-ID` is that of the end: there is nothing more."),
         },
         faults=(404,),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from threading import local
 from typing import Any
 
 import pytest
@@ -32,6 +33,12 @@ class Function:
 
     def with_options(self, **options: Any) -> Function:
         return replace(self, call_options=NO_OPTIONS.merged(**options))
+
+
+@pytest.fixture(autouse=True)
+def may_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the thread of the tests wait: an earlier one may have brought itself an answer on it."""
+    monkeypatch.setattr("defer_cli.client.routes._here", local())
 
 
 @pytest.fixture
