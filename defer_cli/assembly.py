@@ -50,8 +50,8 @@ from defer_cli.workers.pool import Pool
 from defer_cli.workers.process import WorkerProcess
 
 if TYPE_CHECKING:
-    from defer_cli.api.server import Server
-    from defer_cli.api.tokens import Token
+    from defer_cli.web.server import Server
+    from defer_cli.web.tokens import Token
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,8 +172,8 @@ class Runner:
         host, port = plan.settings.host, plan.settings.port
         if port is None or plan.is_burst:
             return [], None
-        from defer_cli.api.server import PortTaken, bind
-        from defer_cli.api.tokens import read_token
+        from defer_cli.web.server import PortTaken, bind
+        from defer_cli.web.tokens import read_token
 
         token = read_token(plan.settings, lambda text: self._listener.tell(Note("warning", text)))
         try:
@@ -188,14 +188,10 @@ class Runner:
         return ends, token
 
     def _serve(self, ends: list[socket.socket], token: Token | None) -> None:
-        from defer_cli.api.app import build_app
-        from defer_cli.api.backend import Backend
-        from defer_cli.api.guard import Guard
-        from defer_cli.api.hosts import Hosts
-        from defer_cli.api.server import Server
+        from defer_cli.serving import build_server
+        from defer_cli.web.backend import Backend
 
-        settings = self._plan.settings
-        backend = self._backend = Backend(
+        self._backend = Backend(
             ask=self._requests.answer,
             insert=self._intake.insert,
             endings=self._polls.ends,
@@ -204,8 +200,7 @@ class Runner:
             why_not_healthy=lambda: "the runner is stopping" if self._stop.is_set() else self._vitals.why_refused,
             vitals=self._vitals,
         )
-        hosts = Hosts(host=settings.host, port=ends[0].getsockname()[1], allowed=settings.allowed_hosts)
-        self._api = Server(ends, Guard(build_app(backend), hosts=hosts, token=token))
+        self._api = build_server(ends, self._backend, self._plan.settings, token)
 
     def _open_store(self) -> Store:
         """Open the store, and take back what a dead runner left once none of its workers lives."""

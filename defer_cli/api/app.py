@@ -10,7 +10,6 @@ from starlette.requests import ClientDisconnect
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 
-from defer_cli.api.backend import Backend
 from defer_cli.api.endings import endings_routes
 from defer_cli.api.executions import Executions, executions_routes
 from defer_cli.api.failures import on_defer_error, on_disconnect, on_http_error, on_unexpected
@@ -22,6 +21,7 @@ from defer_cli.api.metrics import metrics_routes
 from defer_cli.api.openapi import openapi_routes
 from defer_cli.api.shortcut import Shortcut
 from defer_cli.domain.errors import DeferError
+from defer_cli.web.backend import Backend
 
 Part = Callable[[Backend], Iterable[BaseRoute]]
 PARTS: tuple[Part, ...] = (

@@ -8,7 +8,6 @@ from difflib import get_close_matches
 
 from msgspec import Raw
 
-from defer_cli.api.backend import Backend
 from defer_cli.api.bodies import EnqueueBody, plain
 from defer_cli.api.failures import Refusal, shortened
 from defer_cli.client.fresh_ids import fresh_id
@@ -19,6 +18,7 @@ from defer_cli.domain.execution import to_microseconds
 from defer_cli.domain.function import FunctionSpec
 from defer_cli.domain.ids import is_id, keyed_id
 from defer_cli.intake import LONGEST_NAME, fit_arguments
+from defer_cli.web.backend import Backend
 
 _WORDS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 

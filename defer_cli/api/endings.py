@@ -10,14 +10,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from defer_cli.api.backend import Backend
 from defer_cli.api.bodies import read_body
-from defer_cli.api.failures import body_of, failure, fault_of
-from defer_cli.api.routes import V2, at
+from defer_cli.api.failures import body_of, fault_of
+from defer_cli.api.routes import V2
 from defer_cli.api.shapes import data
 from defer_cli.domain.errors import named_error
 from defer_cli.domain.states import State
 from defer_cli.link.frames import Ended, Failure
+from defer_cli.web.answers import failure
+from defer_cli.web.backend import Backend
+from defer_cli.web.routes import at
 
 MOST_AWAITED = 1_000
 LONGEST_WAIT_SECONDS = 20.0

@@ -7,13 +7,13 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from defer_cli.api.backend import Backend
 from defer_cli.api.bodies import BatchBody, EnqueueBody, read_body
 from defer_cli.api.calls import call_of
 from defer_cli.api.failures import Refusal, body_of, fault_of
 from defer_cli.api.shapes import ExecutionObject, batch_object, data, execution_object, stored_object
 from defer_cli.domain.enqueue import Enqueue, Refused
 from defer_cli.domain.errors import DeferError
+from defer_cli.web.backend import Backend
 
 
 async def enqueue(backend: Backend, request: Request) -> Response:

@@ -10,10 +10,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from defer_cli.api import enqueues, lists
-from defer_cli.api.backend import Backend
 from defer_cli.api.bodies import CancellationBody, RerunBody, ScheduleBody, read_body
-from defer_cli.api.failures import Refusal, failure, shortened
-from defer_cli.api.routes import V2, at
+from defer_cli.api.failures import Refusal, shortened
+from defer_cli.api.routes import V2
 from defer_cli.api.shapes import FailedResult, bare, data, execution_object
 from defer_cli.domain.changes import Change
 from defer_cli.domain.errors import (
@@ -25,6 +24,9 @@ from defer_cli.domain.errors import (
 from defer_cli.domain.execution import ExecutionError, to_microseconds
 from defer_cli.domain.ids import is_id, random_id
 from defer_cli.domain.states import State
+from defer_cli.web.answers import failure
+from defer_cli.web.backend import Backend
+from defer_cli.web.routes import at
 
 _OF_AN_ATTEMPT: dict[str, type[DeferError]] = {
     "cancel": ExecutionNotCancellable,

@@ -23,6 +23,7 @@ from defer_cli.domain.errors import (
     StoreFull,
     Unconfirmed,
 )
+from defer_cli.web.answers import answer_of, as_text, code_of, failure
 
 _STATUSES: tuple[tuple[type[DeferError], int], ...] = (
     (ExecutionNotFound, 404),
@@ -34,24 +35,6 @@ _STATUSES: tuple[tuple[type[DeferError], int], ...] = (
     (StoreError, 503),
     (Unconfirmed, 409),
 )
-_CODES = {
-    202: "aborting",
-    400: "bad_request",
-    401: "unauthorized",
-    403: "forbidden",
-    404: "not_found",
-    405: "method_not_allowed",
-    408: "timeout",
-    409: "conflict",
-    413: "payload_too_large",
-    414: "uri_too_long",
-    421: "misdirected_request",
-    429: "too_many_requests",
-    431: "headers_too_large",
-    500: "internal_error",
-    503: "unavailable",
-    507: "insufficient_storage",
-}
 _LONGEST_SHOWN = 100
 
 
@@ -92,30 +75,10 @@ def fault_of(error: DeferError, *, id: str | None = None) -> Fault:
     return Fault(status, code_of(status), message, detail)
 
 
-def code_of(status: int) -> str:
-    """Return the word that goes with a status."""
-    return _CODES.get(status, "error")
-
-
-def failure(status: int, message: str, *, code: str | None = None, headers: dict[str, str] | None = None) -> Response:
-    """Return an error in the form the client knows: ``{"error": code, "message": text}``."""
-    return answer_of({"error": code or code_of(status), "message": as_text(message)}, status, headers)
-
-
-def answer_of(content: Any, status: int, headers: dict[str, str] | None = None) -> Response:
-    """Return an answer with a JSON body."""
-    return Response(msgspec.json.encode(content), status, headers, media_type="application/json")
-
-
 def body_of(fault: Fault) -> dict[str, Any]:
     """Return the body of an error: what the client knows, and ``detail``, which it ignores."""
     given = {name: as_text(value) for name, value in msgspec.to_builtins(fault.detail).items() if value is not None}
     return {"error": fault.code, "message": as_text(fault.message), "detail": given}
-
-
-def as_text(text: str) -> str:
-    """Return a text as JSON may hold it: what a caller sent may have halves of characters in it."""
-    return text.encode("utf-8", "replace").decode()
 
 
 def shortened(text: str) -> str:

@@ -11,13 +11,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from defer_cli.api.backend import Backend
 from defer_cli.api.failures import Refusal
-from defer_cli.api.routes import V2, at
+from defer_cli.api.routes import V2
 from defer_cli.api.shapes import data, execution_object, function_id
 from defer_cli.domain.execution import to_moment
 from defer_cli.domain.function import FunctionSpec
 from defer_cli.domain.listing import function_data, next_fires
+from defer_cli.web.backend import Backend
+from defer_cli.web.routes import at
 
 MOST_FIRES = 100
 _A_TURN = 10

@@ -9,8 +9,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from defer_cli.api.backend import Backend
-from defer_cli.api.routes import at
+from defer_cli.web.backend import Backend
+from defer_cli.web.routes import at
 
 _HEADERS = {"cache-control": "no-store"}
 

@@ -7,16 +7,18 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from defer_cli.api.backend import Backend
 from defer_cli.api.bodies import CancellationBody, EnqueueBody, LegacyEnqueueBody, ScheduleBody, read_body
 from defer_cli.api.calls import call_of
 from defer_cli.api.enqueues import stored
 from defer_cli.api.executions import Executions, failed_result, id_of
-from defer_cli.api.failures import Refusal, answer_of
-from defer_cli.api.routes import V1, at
+from defer_cli.api.failures import Refusal
+from defer_cli.api.routes import V1
 from defer_cli.domain.errors import ExecutionAbortingAlreadyInProgress
 from defer_cli.domain.paging import LARGEST_SIZE
 from defer_cli.domain.states import State
+from defer_cli.web.answers import answer_of
+from defer_cli.web.backend import Backend
+from defer_cli.web.routes import at
 
 
 def legacy_routes(backend: Backend) -> list[Route]:

@@ -10,13 +10,13 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from defer_cli.api.backend import Backend
 from defer_cli.api.bodies import FiltersBody, ListBody, MetadataBody, PageBody, SpanBody, decoded, misfit, read_all
 from defer_cli.api.failures import Refusal
 from defer_cli.api.shapes import attempt_object, execution_object, function_id, listing
 from defer_cli.domain.errors import SettingError
 from defer_cli.domain.execution import Attempt, Execution
 from defer_cli.domain.paging import Filters, Interval, Page
+from defer_cli.web.backend import Backend
 
 _NO_FUNCTION = ""
 _LISTED = ("states", "function_ids", "function_names", "error_codes", "came_from")

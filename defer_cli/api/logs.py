@@ -9,14 +9,17 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import BaseRoute
 
-from defer_cli.api.backend import Backend
 from defer_cli.api.executions import id_of
-from defer_cli.api.failures import Refusal, failure
-from defer_cli.api.reading import Part, Reading, line_objects
-from defer_cli.api.routes import V2, at
+from defer_cli.api.failures import Refusal
+from defer_cli.api.lines import line_objects
+from defer_cli.api.routes import V2
 from defer_cli.api.streams import ENDED, EVENTS, EventStream, seen_of
 from defer_cli.domain.errors import ExecutionNotFound
 from defer_cli.domain.visible import visible
+from defer_cli.web.answers import failure
+from defer_cli.web.backend import Backend
+from defer_cli.web.reading import Part, Reading
+from defer_cli.web.routes import at
 
 _SWITCH = {"": True, "1": True, "true": True, "0": False, "false": False}
 _HEADERS = {"cache-control": "no-store"}

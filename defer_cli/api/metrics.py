@@ -13,11 +13,11 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from defer_cli import __version__
-from defer_cli.api.backend import Backend
 from defer_cli.api.exposition import Histogram, table
-from defer_cli.api.routes import at
 from defer_cli.domain.states import State
 from defer_cli.engine.vitals import Vitals
+from defer_cli.web.backend import Backend
+from defer_cli.web.routes import at
 
 _TEXT = "text/plain; version=0.0.4; charset=utf-8"
 _STATES = tuple(map(str, State))

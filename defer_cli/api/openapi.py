@@ -13,8 +13,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from defer_cli import __version__
-from defer_cli.api.backend import Backend
-from defer_cli.api.routes import at
+from defer_cli.web.backend import Backend
+from defer_cli.web.routes import at
 
 _ABOUT = """\
 Call the functions of a `defer` project, look at what became of the calls, and change it.

@@ -6,8 +6,9 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from defer_cli.api.failures import on_defer_error, on_disconnect, on_unexpected
-from defer_cli.api.routes import V2, Handler
+from defer_cli.api.routes import V2
 from defer_cli.domain.errors import DeferError
+from defer_cli.web.routes import Handler
 
 
 class Shortcut:

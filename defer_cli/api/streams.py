@@ -13,9 +13,10 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from defer_cli.api.failures import Refusal
-from defer_cli.api.open_streams import OpenStreams
-from defer_cli.api.reading import Part, Reading, line_objects
+from defer_cli.api.lines import line_objects
 from defer_cli.domain.errors import DeferError
+from defer_cli.web.open_streams import OpenStreams
+from defer_cli.web.reading import Part, Reading
 
 EVENTS = "text/event-stream"
 ENDED = "end"

@@ -12,8 +12,8 @@ from typing import Any
 import httpx
 import pytest
 
-from defer_cli.api.server import bind
 from defer_cli.domain.ids import random_id
+from defer_cli.web.server import bind
 from tests.process.harness import DEADLINE_SECONDS, FAST, Project, Runner, until
 
 pytestmark = pytest.mark.process

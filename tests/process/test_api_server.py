@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from starlette.types import Receive, Scope, Send
 
-from defer_cli.api import connection, server
-from defer_cli.api.server import PortTaken, Server, bind
 from defer_cli.domain.errors import SettingError
+from defer_cli.web import connection, server
+from defer_cli.web.server import PortTaken, Server, bind
 
 pytestmark = pytest.mark.process
 

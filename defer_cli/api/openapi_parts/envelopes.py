@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from defer_cli.api.reading import LineObject
+from defer_cli.api.lines import LineObject
 from defer_cli.api.shapes import AttemptObject, ErrorObject, ExecutionObject, MomentText, PageInfoObject, StateText
 from defer_cli.domain.function import AtLimit, Kind
 

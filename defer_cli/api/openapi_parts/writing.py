@@ -8,10 +8,10 @@ from typing import Any
 
 import msgspec
 
-from defer_cli.api.failures import code_of
-from defer_cli.api.guard import OPEN_PATHS
 from defer_cli.api.openapi_parts.faults import EVERYWHERE, FAULTS
 from defer_cli.api.openapi_parts.words import JSON, Answer, Operation, Parameter
+from defer_cli.web.answers import code_of
+from defer_cli.web.guard import OPEN_PATHS
 
 Json = dict[str, Any]
 

@@ -12,7 +12,6 @@ import httpx
 import msgspec
 
 from defer_cli.api.app import build_app
-from defer_cli.api.backend import Backend
 from defer_cli.domain.enqueue import Enqueue, Stored
 from defer_cli.domain.execution import Execution
 from defer_cli.domain.function import FunctionSpec, Parameter
@@ -26,6 +25,7 @@ from defer_cli.intake import Intake
 from defer_cli.reports import Reports
 from defer_cli.store.sqlite import open_reader, open_store
 from defer_cli.store.writer import Writer
+from defer_cli.web.backend import Backend
 from defer_cli.workers.pool import Pool
 from tests.store.harness import Clock, aborted, fail, limits, retry, succeed
 from tests.unit.engine.harness import FakeListener, FakePool

@@ -10,9 +10,9 @@ from starlette.types import Receive, Scope, Send
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
-from defer_cli.api.connection import Connection
-from defer_cli.api.crowd import Crowd
-from defer_cli.api.refusals import RefusalLog
+from defer_cli.web.connection import Connection
+from defer_cli.web.crowd import Crowd
+from defer_cli.web.refusals import RefusalLog
 
 HEAD = b"PUT /x HTTP/1.1\r\nHost: a\r\n"
 WHOLE = HEAD + b"Content-Length: 2\r\n\r\n{}"

@@ -11,11 +11,12 @@ from typing import Any, NamedTuple
 import msgspec
 import pytest
 
-from defer_cli.api import open_streams, reading, streams
+from defer_cli.api import streams
 from defer_cli.api.app import build_app
 from defer_cli.domain.errors import StoreError
 from defer_cli.domain.log_chunk import LogChunk
 from defer_cli.domain.settle import Running
+from defer_cli.web import open_streams, reading
 from tests.store.harness import retry, succeed
 from tests.unit.api.harness import UNKNOWN, V2, Api
 

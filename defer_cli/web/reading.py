@@ -5,24 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from msgspec import Struct
-
-from defer_cli.api.backend import Backend
-from defer_cli.api.shapes import MomentText, moment_text
 from defer_cli.domain.states import FINAL_STATES
+from defer_cli.web.backend import Backend
 
 Part = tuple[int, int, list[tuple[int, str, str]]]
 """Attempt, number, and the lines that came together: microseconds, stream, text."""
 _MOST_BYTES = 128 * 1024
-
-
-class LineObject(Struct, kw_only=True):
-    """One line that an attempt printed; a moment of None: it is not known."""
-
-    attempt: int
-    at: MomentText | None
-    stream: str
-    text: str
 
 
 class Reading:
@@ -51,12 +39,3 @@ class Reading:
         parts: list[Part] = told["parts"]
         self.seen.update((attempt, number) for attempt, number, _ in parts)
         return parts
-
-
-def line_objects(parts: Sequence[Part]) -> list[LineObject]:
-    """Return lines as answers carry them."""
-    return [
-        LineObject(attempt=attempt, at=moment_text(at_us) if at_us else None, stream=stream, text=text)
-        for attempt, _, lines in parts
-        for at_us, stream, text in lines
-    ]

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from defer_cli.api.connection import (
+from defer_cli.web.connection import (
     MOST_BODY,
     MOST_HEAD,
     MOST_HEADERS,
@@ -15,7 +15,7 @@ from defer_cli.api.connection import (
     MOST_URL,
     READ_ANSWER_SECONDS,
 )
-from defer_cli.api.crowd import Crowd
+from defer_cli.web.crowd import Crowd
 from tests.unit.api.peer import HEAD, WHOLE, Peer
 
 

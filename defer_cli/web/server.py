@@ -14,10 +14,10 @@ from typing import Any
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
-from defer_cli.api.connection import Connection
-from defer_cli.api.crowd import Crowd
-from defer_cli.api.refusals import RefusalLog
 from defer_cli.domain.errors import SettingError
+from defer_cli.web.connection import Connection
+from defer_cli.web.crowd import Crowd
+from defer_cli.web.refusals import RefusalLog
 
 _BACKLOG = 1024
 _LAST_ANSWERS_SECONDS = 5.0

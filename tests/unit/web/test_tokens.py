@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from defer_cli.api.tokens import Token, read_token
 from defer_cli.domain.errors import SettingError
 from defer_cli.domain.settings import Settings
+from defer_cli.web.tokens import Token, read_token
 
 TOKEN = Token("s3cret")
 

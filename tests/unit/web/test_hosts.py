@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from defer_cli.api.hosts import Hosts
+from defer_cli.web.hosts import Hosts
 
 OUR_OWN = [b"127.0.0.1", b"127.0.0.1:3337", b"localhost", b"LOCALHOST:3337", b"[::1]", b"[::1]:3337", b"[0:0::1]:3337"]
 FOREIGN = [

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
-from defer_cli.api.guard import Guard
-from defer_cli.api.hosts import Hosts
-from defer_cli.api.refusals import RefusalLog
-from defer_cli.api.tokens import Token
+from defer_cli.web.guard import Guard
+from defer_cli.web.hosts import Hosts
+from defer_cli.web.refusals import RefusalLog
+from defer_cli.web.tokens import Token
 
 Headers = Iterable[tuple[bytes, bytes]]
 HOST = (b"host", b"127.0.0.1:3337")

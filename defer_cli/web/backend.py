@@ -6,12 +6,12 @@ from asyncio import Semaphore
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
-from defer_cli.api.open_streams import OpenStreams
 from defer_cli.changes import CHANGES
 from defer_cli.domain.enqueue import Enqueue, Refused, Stored
 from defer_cli.domain.function import FunctionSpec
 from defer_cli.engine.vitals import Vitals
 from defer_cli.link.frames import Ended, Failure
+from defer_cli.web.open_streams import OpenStreams
 
 Ask = Callable[[str, Mapping[str, Any]], Awaitable[Any]]
 Endings = Callable[[Sequence[str], float], Awaitable[list[Ended | Failure] | None]]

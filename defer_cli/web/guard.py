@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from defer_cli.api.failures import failure
-from defer_cli.api.hosts import Hosts
-from defer_cli.api.refusals import RefusalLog
-from defer_cli.api.tokens import Token
+from defer_cli.web.answers import failure
+from defer_cli.web.hosts import Hosts
+from defer_cli.web.refusals import RefusalLog
+from defer_cli.web.tokens import Token
 
 OPEN_PATHS = frozenset({"/health"})
 """Served without the token: whoever watches a runner need not be able to command it."""

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from defer_cli.api.crowd import Crowd
+from defer_cli.web.crowd import Crowd
 
 
 class Caller:

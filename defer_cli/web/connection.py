@@ -12,9 +12,9 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
-from defer_cli.api.crowd import Crowd
-from defer_cli.api.failures import failure
-from defer_cli.api.refusals import RefusalLog
+from defer_cli.web.answers import failure
+from defer_cli.web.crowd import Crowd
+from defer_cli.web.refusals import RefusalLog
 
 MOST_BODY = (1 << 20) + (64 << 10)
 MOST_HEAD = 32 << 10
