@@ -114,6 +114,7 @@ class Runner:
         self._fatal: BaseException | None = None
         self._taken_back: list[Running] = []
         self._functions: dict[str, FunctionSpec] = {}
+        self._problems: Sequence[Problem] = ()
         self._api: Server | None = None
         self._name = f"{socket.gethostname()}-{os.getpid()}"
 
@@ -130,7 +131,7 @@ class Runner:
             if not plan.is_dev:
                 if not await self._unless_stopped(discovering):
                     return EXIT_OK
-                self._listener.problems(discovering.result().problems)
+                self._show_problems(discovering.result().problems)
                 if discovering.result().has_breach:
                     return EXIT_PROBLEMS
             raise_descriptor_limit()
@@ -169,20 +170,15 @@ class Runner:
     def _bind(self, stack: ExitStack) -> tuple[list[socket.socket], Token | None]:
         """Take the port, and read the token, before anything else is touched; a burst serves nobody."""
         plan = self._plan
-        host, port = plan.settings.host, plan.settings.port
-        if port is None or plan.is_burst:
+        if plan.settings.port is None or plan.is_burst:
             return [], None
-        from defer_cli.web.server import PortTaken, bind
-        from defer_cli.web.tokens import read_token
+        from defer_cli.serving import take_port
 
-        token = read_token(plan.settings, lambda text: self._listener.tell(Note("warning", text)))
-        try:
-            ends = bind(host, port)
-        except PortTaken as error:
-            if not plan.is_dev:
-                raise
-            ends = bind(host, 0)
-            self._listener.tell(Note("warning", f"{error.problem}; another port serves the API this time"))
+        ends, token = take_port(
+            plan.settings,
+            may_take_another=plan.is_dev,
+            warn=lambda text: self._listener.tell(Note("warning", text)),
+        )
         for end in ends:
             stack.enter_context(end)
         return ends, token
@@ -199,6 +195,8 @@ class Runner:
             clock=self._store.now,
             why_not_healthy=lambda: "the runner is stopping" if self._stop.is_set() else self._vitals.why_refused,
             vitals=self._vitals,
+            project=self._plan.project.resolve().name,
+            problems=lambda: self._problems,
         )
         self._api = build_server(ends, self._backend, self._plan.settings, token)
 
@@ -258,7 +256,7 @@ class Runner:
         self._alarm = Alarm(store.now, on_step=self._upkeep.clock_was_set)
         self._door = Door(listen(plan.data.socket), self._requests, self._dispatcher.waiting)
         self._reload = Reload(
-            plan.project, plan.folder, self._pool, self._listener, self._exchanged, self._listener.problems
+            plan.project, plan.folder, self._pool, self._listener, self._exchanged, self._show_problems
         )
         self._writer.start()
 
@@ -268,7 +266,7 @@ class Runner:
         await self._pool.warm_up()
         found = await discovering
         if plan.is_dev:
-            self._listener.problems(found.problems)
+            self._show_problems(found.problems)
         self._tell_of_what_was_left()
         point_to(str(plan.project), plan.data)
         await self._inbox.run()
@@ -302,6 +300,10 @@ class Runner:
     async def _once_a_second(self) -> None:
         await self._inbox.run()
         await self._upkeep.run()
+
+    def _show_problems(self, problems: Sequence[Problem]) -> None:
+        self._problems = problems
+        self._listener.problems(problems)
 
     async def _exchanged(self, functions: Mapping[str, FunctionSpec]) -> None:
         """The workers run these functions from now on."""

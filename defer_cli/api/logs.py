@@ -13,11 +13,12 @@ from defer_cli.api.executions import id_of
 from defer_cli.api.failures import Refusal
 from defer_cli.api.lines import line_objects
 from defer_cli.api.routes import V2
-from defer_cli.api.streams import ENDED, EVENTS, EventStream, seen_of
+from defer_cli.api.streams import ENDED, LogStream, seen_of
 from defer_cli.domain.errors import ExecutionNotFound
 from defer_cli.domain.visible import visible
 from defer_cli.web.answers import failure
 from defer_cli.web.backend import Backend
+from defer_cli.web.event_streams import EVENTS
 from defer_cli.web.reading import Part, Reading
 from defer_cli.web.routes import at
 
@@ -59,7 +60,7 @@ class LogsOfExecutions:
             return Response(headers=_HEADERS, media_type=EVENTS)
         if self._backend.streams.is_full:
             return failure(503, "too many event streams are open", headers={"retry-after": "5"})
-        return EventStream(self._backend.streams, reading, first)
+        return LogStream(self._backend.streams, reading, first)
 
 
 async def _pieces(form: _Json | _Lines, read: list[Sequence[Part]], reading: Reading) -> AsyncIterator[bytes]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from defer_cli.changes import CHANGES
 from defer_cli.domain.enqueue import Enqueue, Refused, Stored
-from defer_cli.domain.function import FunctionSpec
+from defer_cli.domain.function import FunctionSpec, Problem
 from defer_cli.engine.vitals import Vitals
 from defer_cli.link.frames import Ended, Failure
 from defer_cli.web.open_streams import OpenStreams
@@ -34,6 +34,8 @@ class Backend:
         why_not_healthy: Callable[[], str | None],
         endings: Endings | None = None,
         vitals: Vitals | None = None,
+        project: str = "",
+        problems: Callable[[], Sequence[Problem]] = tuple,
     ) -> None:
         self._ask = ask
         self.insert = insert
@@ -42,6 +44,9 @@ class Backend:
         self.now_us = clock
         self.why_not_healthy = why_not_healthy
         self.vitals = vitals
+        self.project = project
+        """The name that pages call it by: its folder's."""
+        self._problems = problems
         self._answering = Semaphore(MOST_ANSWERING)
         self.streams = OpenStreams()
 
@@ -49,6 +54,11 @@ class Backend:
     def functions(self) -> Mapping[str, FunctionSpec]:
         """The functions that can run, by name."""
         return self._functions()
+
+    @property
+    def problems(self) -> Sequence[Problem]:
+        """What the last look at the folder found wrong, and its warnings."""
+        return self._problems()
 
     async def endings(self, ids: Sequence[str], seconds: float) -> list[Ended | Failure] | None:
         """Return the ends of those that have ended, once there is one or the time is over; None: nobody tells them."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from defer_cli.web.answers import failure
@@ -20,13 +22,25 @@ _Answer = tuple[int, str, str]
 
 
 class Guard:
-    """An ASGI application before another one; ``token`` None: this machine only, and every token will do."""
+    """An ASGI application before another one; ``token`` None: this machine only, and every token will do.
 
-    def __init__(self, app: ASGIApp, *, hosts: Hosts, token: Token | None, log: RefusalLog | None = None) -> None:
+    Paths that have a door of their own are let through without the token: behind them it is asked for in another way.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        hosts: Hosts,
+        token: Token | None,
+        log: RefusalLog | None = None,
+        has_its_own_door: Callable[[str], bool] = OPEN_PATHS.__contains__,
+    ) -> None:
         self._app = app
         self._hosts = hosts
         self._token = token
         self._log = log or RefusalLog()
+        self._has_its_own_door = has_its_own_door
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request through, or answer why not."""
@@ -66,6 +80,8 @@ class Guard:
     def _refused_token(self, authorization: bytes | None, path: str) -> _Answer | None:
         token = self._token
         if token is None or path in OPEN_PATHS or (authorization is not None and token.is_shown_by(authorization)):
+            return None
+        if self._has_its_own_door(path):
             return None
         return 401, "unauthorized", "the token is missing or wrong; send it as Bearer, or as the password of Basic"
 

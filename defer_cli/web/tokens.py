@@ -32,6 +32,17 @@ class Token:
         given = _secret_of(header)
         if given is None:
             return False
+        return self._is_one_of_its_forms(given)
+
+    def is_(self, text: str) -> bool:
+        """Return whether a text is the token, spaces around it aside."""
+        return self._is_one_of_its_forms(text.strip().encode("utf-8", "surrogateescape"))
+
+    def key_for(self, purpose: bytes) -> bytes:
+        """Return a key that nobody finds without the token, and that does not tell the token."""
+        return hmac.digest(self._forms[0], purpose, "sha256")
+
+    def _is_one_of_its_forms(self, given: bytes) -> bool:
         matches = [hmac.compare_digest(given, form) for form in self._forms]
         return any(matches)
 
