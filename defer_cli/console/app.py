@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from defer_cli.console.assets import Assets
 from defer_cli.console.changing import Changing
+from defer_cli.console.downloads import Downloads
 from defer_cli.console.execution import ExecutionPage
 from defer_cli.console.live import Live
 from defer_cli.console.pages import LIVE, Pages
@@ -69,7 +70,7 @@ def _routes(
     backend: Backend, pages: Pages, assets: Assets, sessions: Sessions | None, mask: Sequence[str]
 ) -> Sequence[BaseRoute]:
     signing, changing = Signing(sessions, pages), Changing(backend, pages)
-    live = Live(backend, pages)
+    live, downloads = Live(backend, pages), Downloads(backend, mask)
 
     def page(look: Look) -> Handler:
         async def answer(request: Request) -> Response:
@@ -84,6 +85,9 @@ def _routes(
         at("/sign-in", GET=signing.ask, POST=signing.begin),
         at("/sign-out", POST=signing.end),
         at("/executions/{id}", GET=page(ExecutionPage(backend, mask).look)),
+        at("/executions/{id}/log.txt", GET=downloads.log),
+        at("/executions/{id}/arguments.json", GET=downloads.arguments),
+        at("/executions/{id}/result.json", GET=downloads.result),
         at("/executions/{id}/rerun", POST=changing.rerun),
         at("/executions/{id}/cancel", POST=changing.cancel),
         at("/executions/{id}/abort", POST=changing.abort),

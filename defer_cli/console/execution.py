@@ -50,7 +50,7 @@ class ExecutionPage:
         tried = [one for one in attempts["items"][::-1] if not is_attempt or one["id"] == id]
         data: dict[str, Any] = {
             "execution": found,
-            "status": status(found, now),
+            "standing": status(found, now),
             "whole_id": whole_id,
             "is_attempt": is_attempt,
             "is_known": spec is not None,
@@ -73,7 +73,7 @@ class ExecutionPage:
             await self._fill(tab, data, stored)
         return View(
             template="execution.html",
-            title=f"{found['function']}() · {data['status'].word}",
+            title=f"{found['function']}() · {data["standing"].word}",
             section="executions",
             data=data,
             parts=parts,

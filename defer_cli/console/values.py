@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -72,9 +73,23 @@ def result(stored: str, mask: Sequence[str]) -> Shown:
     return shown("", masked(json.loads(stored), also=mask))
 
 
-def whole(stored: str, mask: Sequence[str]) -> str:
-    """Return stored JSON with its secrets masked, all of it."""
-    return json.dumps(masked(json.loads(stored), also=mask), ensure_ascii=False, indent=2) + "\n"
+def whole_arguments(stored: str, spec: FunctionSpec | None, mask: Sequence[str]) -> str:
+    """Return stored arguments with their names, all of them; those that have none are called by their number."""
+    args, kwargs = _split(json.loads(stored))
+    names = _names(spec, len(args))
+    given = [(name, masked_under(name, value, also=mask)) for name, value in zip(names, args, strict=True)]
+    counts = Counter(names)
+    named = {name if name and counts[name] == 1 else f"{name}[{place}]": one for place, (name, one) in enumerate(given)}
+    return _file({**named, **masked(kwargs, also=mask)})
+
+
+def whole_result(stored: str, mask: Sequence[str]) -> str:
+    """Return a stored result, all of it."""
+    return _file(masked(json.loads(stored), also=mask))
+
+
+def _file(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, indent=2) + "\n"
 
 
 def _split(stored: Any) -> tuple[list[Any], Mapping[str, Any]]:
