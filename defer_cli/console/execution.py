@@ -73,7 +73,7 @@ class ExecutionPage:
             await self._fill(tab, data, stored)
         return View(
             template="execution.html",
-            title=f"{found['function']}() · {data["standing"].word}",
+            title=f"{found['function']}() · {data['standing'].word}",
             section="executions",
             data=data,
             parts=parts,
