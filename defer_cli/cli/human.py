@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from defer_cli.cli.check import count_problems, counted
 from defer_cli.cli.failures import show_problems
-from defer_cli.cli.output import cut, distance_words, moment_words, say, styled
+from defer_cli.cli.output import cut, distance_words, linked, moment_words, say, styled
 from defer_cli.cli.sink import Sink
 from defer_cli.domain.duration import in_words
 from defer_cli.domain.execution import to_moment
@@ -38,13 +38,15 @@ class HumanLog:
         self._sink = Sink(stream, dropped=_dropped)
         self._functions: Mapping[str, FunctionSpec] = {}
         self._shown: Sequence[Problem] = ()
+        self._url: str | None = None
 
     def ready(self, banner: Banner) -> None:
         """Say that the runner is up, and what it is."""
+        self._url = banner.url
         problems = f", {counted(banner.problems, 'problem')}" if banner.problems else ""
         lines = [
             styled(f"defer {banner.version}", "bold", self._stream) + f" is ready (pid {banner.pid})",
-            *([f"  API        {banner.url}"] if banner.url else []),
+            *([f"  console    {linked(banner.url, banner.url, self._stream)}"] if banner.url else []),
             f"  store      {visible(str(banner.store))}",
             f"  workers    {banner.workers}, {counted(banner.slots, 'slot')} each",
             f"  functions  {banner.functions}{problems}",
@@ -77,9 +79,9 @@ class HumanLog:
         """Write a line about something else that has happened."""
         now = _clock(datetime.now(UTC))
         if isinstance(event, LeftQueue):
-            self._write(f"{now}  {visible(event.function)}  {event.state} before it ran  {event.id}")
+            self._write(f"{now}  {visible(event.function)}  {event.state} before it ran  {self._id(event.id)}")
         elif isinstance(event, Aborting):
-            self._write(f"{now}  {visible(event.function)}  attempt {event.attempt}  is being aborted  {event.id}")
+            self._write(f"{now}  {visible(event.function)}  attempt {event.attempt}  is being aborted  {self._id(event.id)}")
         elif isinstance(event, WorkerDied):
             words = f"worker {event.pid} {event.cause}; {counted(event.running, 'execution')} in it"
             self._write(f"{now}  {styled(visible(words), 'red', self._stream)}")
@@ -100,12 +102,16 @@ class HumanLog:
         parts.append(styled(outcome, _COLOURS[move.name], self._stream))
         if move.started_us:
             parts.append(f"{in_words(timedelta(microseconds=move.at_us - move.started_us)):>{_SPAN_WIDTH}}")
-        parts.append(styled(move.id, "dim", self._stream))
+        parts.append(styled(self._id(move.id), "dim", self._stream))
         if move.error is not None:
             parts.append(_told(move.error))
         if move.name == "retry" and move.scheduled_us is not None:
             parts.append(self._retried(move, move.scheduled_us))
         return "  ".join(parts)
+
+    def _id(self, id: str) -> str:
+        """Return an id that leads to its page in the console."""
+        return linked(id, None if self._url is None else f"{self._url}/executions/{id}", self._stream)
 
     def _retried(self, move: Move, scheduled_us: int) -> str:
         spec = self._functions.get(move.function)

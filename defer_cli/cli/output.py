@@ -30,6 +30,11 @@ def styled(text: str, style: str, stream: IO[str]) -> str:
     return f"\x1b[{_STYLES[style]}m{text}\x1b[0m" if has_colour(stream) else text
 
 
+def linked(text: str, url: str | None, stream: IO[str]) -> str:
+    """Return ``text`` as a link where ``stream`` is a terminal; one that knows no links shows the text (OSC 8)."""
+    return f"\x1b]8;;{url}\x1b\\{text}\x1b]8;;\x1b\\" if url is not None and has_colour(stream) else text
+
+
 def columns_of(text: str) -> int:
     """Return how many columns of a terminal ``text`` takes: letters of some scripts take two."""
     if text.isascii():

@@ -56,7 +56,8 @@ def _segments(execution: Mapping[str, Any], attempts: Sequence[Mapping[str, Any]
         yield from _wait(at, moment(attempt["scheduled_at"]), started, number, is_open=False)
         finished = attempt["finished_at"]
         end = now if finished is None else moment(finished)
-        yield Segment("running", _look_of(attempt), started, max(end, started), finished is None, number)
+        word = "running" if finished is None else "ran"
+        yield Segment(word, _look_of(attempt), started, max(end, started), finished is None, number)
         at, is_first = end, False
     if execution["state"] not in FINAL_STATES and (not attempts or attempts[-1]["finished_at"] is not None):
         number = execution["attempt"] + 1
