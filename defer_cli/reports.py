@@ -17,6 +17,7 @@ from defer_cli.store.contract import Reader
 
 T = TypeVar("T")
 _RETRIES_LOOKED_AT = 10_000
+_WAITING_LOOKED_AT = 20_000
 _MOST_LOG_BYTES = 1024 * 1024
 _LARGEST_ANSWER = LARGEST_FRAME - 256 * 1024
 _PLAIN_EXECUTION_BYTES = 2_000
@@ -68,6 +69,14 @@ def counts(reader: Reader) -> dict[str, dict[str, int]]:
     for (function, state), count in reader.counts().items():
         told.setdefault(function, {})[str(state)] = count
     return told
+
+
+def waiting(reader: Reader, now_us: int) -> dict[str, dict[str, int]]:
+    """Return what waits of each function: ``due`` now, due ``later``, ``unsure`` where too many are of either kind."""
+    return {
+        function: {"due": found.due, "later": found.later, "unsure": found.unsure}
+        for function, found in reader.count_waiting(now_us=now_us, limit=_WAITING_LOOKED_AT).items()
+    }
 
 
 def execution(reader: Reader, id: str) -> dict[str, Any]:
@@ -204,6 +213,7 @@ def log_after(
 QUESTIONS: Mapping[str, Callable[..., Any]] = {
     "last_executions": last_executions,
     "counts": counts,
+    "waiting": waiting,
     "execution": execution,
     "executions": executions,
     "attempts": attempts,

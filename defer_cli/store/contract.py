@@ -110,6 +110,15 @@ class Pruned:
 
 
 @dataclass(frozen=True, slots=True)
+class Waiting:
+    """What waits of a function: ``due``, due ``later``, and ``unsure`` where too many are of either kind to tell."""
+
+    due: int
+    later: int
+    unsure: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class RunnerRecord:
     """What a runner left of itself; ``stopped_us`` is None while it lives, and when it was killed."""
 
@@ -294,6 +303,12 @@ class Reader(Protocol):
 
     def count_due(self, *, now_us: int, functions: Sequence[str] | None = None, without: Sequence[str] = ()) -> int:
         """Return how many created executions are due; of ``functions``, or of all but ``without``."""
+
+    def count_waiting(self, *, now_us: int, limit: int) -> dict[str, Waiting]:
+        """Return how many created executions of each function are due, and how many are not yet.
+
+        About ``limit`` of them are looked at on each side, whatever waits.
+        """
 
     def count_waiting_retries(self) -> int:
         """Return how many executions wait for a retry."""

@@ -7,7 +7,7 @@ import msgspec
 from defer_cli.domain.execution import to_moment
 from defer_cli.domain.log_chunk import LogChunk
 from defer_cli.domain.states import State
-from defer_cli.store.contract import LogLine, Reader, Store
+from defer_cli.store.contract import LogLine, Reader, Store, Waiting
 from tests.store.harness import (
     ERROR,
     NOON,
@@ -200,6 +200,27 @@ def test_what_is_due_is_counted(store: Store, reader: Reader) -> None:
     assert reader.count_due(now_us=NOON) == 3
     assert reader.count_due(now_us=NOON + SECOND, functions=["b", "unknown"]) == 2
     assert reader.count_due(now_us=NOON, without=["a"]) == 1
+
+
+def test_what_waits_is_due_or_not_yet(store: Store, reader: Reader) -> None:
+    later = NOON + SECOND
+    insert(store, call("a"), call("a", scheduled_us=later), call("a", scheduled_us=later), call("b"), call("c"))
+    start(store, limits("c"))
+
+    assert reader.count_waiting(now_us=NOON, limit=1_000) == {
+        "a": Waiting(due=1, later=2),
+        "b": Waiting(due=1, later=0),
+    }
+    assert reader.count_waiting(now_us=later, limit=1_000)["a"] == Waiting(due=3, later=0)
+
+
+def test_so_much_waits_on_both_sides_that_it_is_not_told_apart(store: Store, reader: Reader) -> None:
+    insert(store, *(call("a", scheduled_us=NOON + (number % 2) * SECOND) for number in range(400)))
+    insert(store, *(call("b") for _ in range(400)), call("b", scheduled_us=NOON + SECOND))
+
+    told = reader.count_waiting(now_us=NOON, limit=200)
+
+    assert told == {"a": Waiting(due=100, later=100, unsure=200), "b": Waiting(due=400, later=1)}
 
 
 def test_waiting_retries_are_counted(store: Store, reader: Reader) -> None:

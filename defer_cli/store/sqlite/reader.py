@@ -12,13 +12,14 @@ import msgspec
 from defer_cli.domain.execution import Attempt, Execution
 from defer_cli.domain.paging import Filters
 from defer_cli.domain.states import State
-from defer_cli.store.contract import Found, Gap, LogLine, LogPart, RunnerRecord
+from defer_cli.store.contract import Found, Gap, LogLine, LogPart, RunnerRecord, Waiting
 from defer_cli.store.sqlite import finding, statements
 from defer_cli.store.sqlite.connection import open_reading, reporting
 from defer_cli.store.sqlite.inserting import NO_ARGUMENTS
 from defer_cli.store.sqlite.migrations import check_is_known, check_is_ours, schema_version
 from defer_cli.store.sqlite.rows import attempt_of, execution_of, last_attempt_of
 
+_LEAST_SHARE = 100
 _decode_lines = msgspec.msgpack.Decoder(list[tuple[int, str, str]]).decode
 
 
@@ -125,6 +126,19 @@ class SqliteReader:
         for function in set(functions) - set(without):
             due += self._read(statements.COUNT_DUE, function, now_us)[0][0]
         return due
+
+    def count_waiting(self, *, now_us: int, limit: int) -> dict[str, Waiting]:
+        """Return how many created executions of each function are due, and how many are not yet."""
+        share = max(limit // max(len(self._waiting_functions()), 1), _LEAST_SHARE)
+        told = {}
+        for function, count, later, due in self._read(statements.COUNT_WAITING, now_us, share):
+            if later < share:
+                told[function] = Waiting(due, later)
+            elif due < share:
+                told[function] = Waiting(due, count - due)
+            else:
+                told[function] = Waiting(due, later, max(count - due - later, 0))
+        return told
 
     def count_waiting_retries(self) -> int:
         """Return how many executions wait for a retry."""

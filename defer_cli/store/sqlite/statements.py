@@ -274,6 +274,19 @@ ORDER BY l.attempt, l.part
 """
 COUNTS = "SELECT function, state, count FROM counters WHERE count > 0"
 COUNT_DUE = "SELECT count(*) FROM executions WHERE state = 'created' AND function = ? AND scheduled_us <= ?"
+COUNT_WAITING = """
+WITH waiting AS MATERIALIZED (
+    SELECT function, count, (
+        SELECT count(*) FROM (
+            SELECT 1 FROM executions
+            WHERE state = 'created' AND function = counters.function AND scheduled_us > ?1 LIMIT ?2)
+    ) AS later FROM counters WHERE state = 'created' AND count > 0)
+SELECT function, count, later, iif(later < ?2, count - later, (
+    SELECT count(*) FROM (
+        SELECT 1 FROM executions
+        WHERE state = 'created' AND function = waiting.function AND scheduled_us <= ?1 LIMIT ?2)))
+FROM waiting
+"""
 COUNT_WAITING_RETRIES = """
 SELECT count(*) FROM executions WHERE state = 'created' AND function = ? AND charged > 0
 """
