@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Any, NamedTuple
+from contextlib import AbstractAsyncContextManager
+from typing import Any
 
 import msgspec
 import pytest
@@ -18,11 +16,11 @@ from defer_cli.domain.log_chunk import LogChunk
 from defer_cli.domain.settle import Running
 from defer_cli.web import open_streams, reading
 from tests.store.harness import retry, succeed
+from tests.unit.api.follower import DEADLINE_SECONDS, Event, Follower, events, reading_events
 from tests.unit.api.harness import UNKNOWN, V2, Api
 
 MOMENT = "2026-01-01T12:00:00Z"
 MOMENT_US = 1_767_268_800_000_000
-DEADLINE_SECONDS = 10.0
 
 
 @pytest.fixture(autouse=True)
@@ -149,73 +147,9 @@ async def test_what_is_not_there_is_404_and_what_means_nothing_400(api: Api, pat
 # Followed.
 
 
-class Event(NamedTuple):
-    """An event as a browser would hand it over."""
-
-    kind: str
-    id: str
-    content: Any
-
-
-def events(text: str) -> list[Event]:
-    found = []
-    for block in text.split("\n\n"):
-        fields = dict(one.split(": ", 1) for one in block.splitlines() if not one.startswith(":"))
-        if "event" in fields:
-            found.append(Event(fields["event"], fields["id"], json.loads(fields["data"])))
-    return found
-
-
-class Follower:
-    """Who reads an event stream, and leaves when it likes."""
-
-    def __init__(self) -> None:
-        self.text = ""
-        self.status = 0
-        self.headers: dict[bytes, bytes] = {}
-        self.has_left = asyncio.Event()
-        self.may_read = asyncio.Event()
-        self.may_read.set()
-        self.was_ended = False
-        self._said = asyncio.Event()
-
-    async def send(self, message: Any) -> None:
-        if message["type"] == "http.response.start":
-            self.status, self.headers = message["status"], dict(message["headers"])
-        else:
-            self.text += message["body"].decode()
-            self.was_ended = not message.get("more_body", False)
-        self._said.set()
-        await self.may_read.wait()
-
-    async def receive(self) -> Any:
-        await self.has_left.wait()
-        return {"type": "http.disconnect"}
-
-    async def until(self, words: str) -> None:
-        async with asyncio.timeout(DEADLINE_SECONDS):
-            while words not in self.text:
-                self._said.clear()
-                await self._said.wait()
-
-
-@asynccontextmanager
-async def following(api: Api, id: str, app: Any = None, **headers: str) -> AsyncIterator[tuple[Follower, Any]]:
+def following(api: Api, id: str, app: Any = None, **headers: str) -> AbstractAsyncContextManager[tuple[Follower, Any]]:
     """Follow a log for the block."""
-    scope = {
-        "type": "http",
-        "method": "GET",
-        "path": f"{V2}/executions/{id}/logs",
-        "query_string": b"follow",
-        "headers": [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()],
-    }
-    follower = Follower()
-    task = asyncio.ensure_future((app or build_app(api.backend))(scope, follower.receive, follower.send))
-    try:
-        yield follower, task
-    finally:
-        follower.has_left.set()
-        await asyncio.wait_for(task, DEADLINE_SECONDS)
+    return reading_events(app or build_app(api.backend), f"{V2}/executions/{id}/logs?follow", **headers)
 
 
 async def followed(api: Api, id: str, **headers: str) -> list[Event]:

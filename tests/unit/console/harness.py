@@ -21,8 +21,8 @@ class Console(Api):
         self, folder: Path, functions: Sequence[FunctionSpec] = FUNCTIONS, *, token: str | None = None
     ) -> None:
         super().__init__(folder, functions)
-        app = build_console(self.backend, token=None if token is None else Token(token), mask=())
-        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+        self.app = build_console(self.backend, token=None if token is None else Token(token), mask=())
+        transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)
         self.browser = httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1")
 
     async def close(self) -> None:
