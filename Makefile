@@ -4,9 +4,10 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.installed
+export CHROMIUM ?= chromium
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test check bench states
+.PHONY: help venv demo test check bench states portraits
 
 help:
 	@echo "make demo    see it work: a small app, its functions and crons"
@@ -14,6 +15,7 @@ help:
 	@echo "make check   formatting, lint, types, layers"
 	@echo "make bench   measure it on this machine"
 	@echo "make states  draw docs/states.md anew from the table of moves"
+	@echo "make portraits  pictures of every page of the console, into portraits/"
 
 venv: $(READY)
 
@@ -28,7 +30,11 @@ demo: $(READY)
 
 # Tests wait for processes more than they compute, so there is one worker more than there are cores. What is compiled
 # once is not compiled by each of the thousands of commands they start, whatever PYTHONDONTWRITEBYTECODE says.
+# The console is tested in Chromium, from Debian.
 test: $(READY)
+	@command -v "$(CHROMIUM)" >/dev/null || { apt-get update --quiet && DEBIAN_FRONTEND=noninteractive \
+		apt-get install --yes --quiet chromium fonts-dejavu-core fonts-liberation; } || { echo "the tests need Chromium:" \
+		"apt-get install chromium as root, or name another one: CHROMIUM=/path/to/chromium" >&2; exit 1; }
 	@$(BIN)/python -m compileall -q defer_cli sample_app/src
 	@$(BIN)/python -m pytest -q -n $$(($$(nproc) + 1)) --dist worksteal $(ARGS)
 
@@ -45,3 +51,6 @@ bench: $(READY)
 
 states: $(READY)
 	@$(BIN)/python docs/draw_states.py > docs/states.md
+
+portraits: $(READY)
+	@$(BIN)/python -m tests.browser.portraits $(ARGS)

@@ -1,0 +1,39 @@
+"""Debian's Chromium, steered by Playwright: one for each process that runs tests."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from playwright.async_api import Browser, async_playwright
+
+_HOW = "`apt-get install chromium` as root, or name another one: CHROMIUM=/path/to/chromium"
+ANOTHER_NAME = "console.test"
+"""A name of this machine that browsers do not trust as they trust localhost: plain http stays plain http."""
+
+
+class NoChromium(Exception):
+    """There is no browser to test with; the message says where to get one."""
+
+
+def path_of_chromium() -> str:
+    """Return where it is; raise ``NoChromium``."""
+    path = shutil.which(os.environ.get("CHROMIUM") or "chromium")
+    if path is None:
+        raise NoChromium(f"the console is tested in Chromium, and there is none: {_HOW}")
+    return path
+
+
+@asynccontextmanager
+async def launched() -> AsyncIterator[Browser]:
+    """Run it for the block."""
+    options = ["--no-sandbox"] if os.geteuid() == 0 else []
+    options.append(f"--host-resolver-rules=MAP {ANOTHER_NAME} 127.0.0.1, MAP *.{ANOTHER_NAME} 127.0.0.1")
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=path_of_chromium(), args=options)
+        try:
+            yield browser
+        finally:
+            await browser.close()
