@@ -13,7 +13,20 @@ from datetime import UTC, datetime
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import api, backlog, crons, enqueueing, fanout, idle, latency, paging, raw, starting, throughput
+from benchmarks import (
+    api,
+    backlog,
+    console,
+    crons,
+    enqueueing,
+    fanout,
+    idle,
+    latency,
+    paging,
+    raw,
+    starting,
+    throughput,
+)
 from benchmarks.harness import Row, median, spread
 
 
@@ -43,6 +56,7 @@ def main() -> None:
         "W8": lambda: starting.measure(asked.runs),
         "W9": lambda: paging.measure(asked.runs),
         "W10": lambda: api.measure(asked.runs),
+        "W11": lambda: console.measure(asked.runs),
     }
     for name, measure in workloads.items():
         if asked.only and name not in asked.only:
