@@ -16,8 +16,13 @@ from defer_cli.console.assets import Assets
 from defer_cli.console.changing import Changing
 from defer_cli.console.downloads import Downloads
 from defer_cli.console.execution import ExecutionPage
+from defer_cli.console.fires import Fires
+from defer_cli.console.function import FunctionPage
+from defer_cli.console.functions import FunctionsPage
 from defer_cli.console.live import Live
+from defer_cli.console.overview import OverviewPage
 from defer_cli.console.pages import LIVE, Pages
+from defer_cli.console.running import Running
 from defer_cli.console.sessions import Sessions
 from defer_cli.console.signing import SignedIn, Signing
 from defer_cli.console.views import Look, View
@@ -71,6 +76,7 @@ def _routes(
 ) -> Sequence[BaseRoute]:
     signing, changing = Signing(sessions, pages), Changing(backend, pages)
     live, downloads = Live(backend, pages), Downloads(backend, mask)
+    running, fires = Running(backend, pages), Fires()
 
     def page(look: Look) -> Handler:
         async def answer(request: Request) -> Response:
@@ -84,6 +90,12 @@ def _routes(
         at("/assets/{name}", GET=assets.get),
         at("/sign-in", GET=signing.ask, POST=signing.begin),
         at("/sign-out", POST=signing.end),
+        at("/", GET=page(OverviewPage(backend, fires).look)),
+        at("/functions", GET=page(FunctionsPage(backend, fires).look)),
+        at("/functions/{name}", GET=page(FunctionPage(backend).look)),
+        at("/functions/{name}/run", GET=running.ask, POST=running.run),
+        at("/functions/{name}/pause", POST=running.pause),
+        at("/functions/{name}/resume", POST=running.resume),
         at("/executions/{id}", GET=page(ExecutionPage(backend, mask).look)),
         at("/executions/{id}/log.txt", GET=downloads.log),
         at("/executions/{id}/arguments.json", GET=downloads.arguments),

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from defer_cli.console.forms import Form, read_form
+from defer_cli.console.forms import moment_in, read_form
 from defer_cli.console.pages import Pages
 from defer_cli.console.views import View
 from defer_cli.domain.changes import Change
-from defer_cli.domain.duration import parse_when
-from defer_cli.domain.errors import SettingError
 from defer_cli.domain.execution import to_microseconds
 from defer_cli.domain.ids import random_id
 from defer_cli.web.backend import Backend
@@ -64,7 +61,7 @@ class Changing:
     async def reschedule(self, request: Request) -> Response:
         """Give what waits another time."""
         id = request.path_params["id"]
-        when = _when(await read_form(request))
+        when = moment_in(await read_form(request), "when")
         await self._change("reschedule", ids=[id], scheduled_us=None if when is None else to_microseconds(when))
         return to(f"/executions/{id}?done=rescheduled")
 
@@ -77,19 +74,3 @@ class Changing:
 def to(path: str) -> Response:
     """Return the answer that leads from a form to a page."""
     return RedirectResponse(path, 303)
-
-
-def _when(form: Form) -> datetime | None:
-    """Return the moment that a form names, a span from now or a moment in UTC; None: now."""
-    text = form.one("when").strip()
-    if not text:
-        return None
-    now = datetime.now(UTC)
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        return parse_when(text, where="when", now=now)
-    try:
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
-    except OverflowError:
-        raise SettingError(f"{text} is beyond the calendar", where="when", mend="use an earlier moment") from None

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from urllib.parse import parse_qsl
 
 from starlette.requests import Request
 
+from defer_cli.domain.duration import parse_when
 from defer_cli.domain.errors import SettingError
 
 MOST_FIELDS = 2_000
@@ -37,3 +39,19 @@ async def read_form(request: Request) -> Form:
             "the form cannot be read", where="the body", mend=f"send at most {MOST_FIELDS:,} fields, in UTF-8"
         ) from None
     return Form(pairs)
+
+
+def moment_in(form: Form, field: str) -> datetime | None:
+    """Return the moment that a field names, a span from now or a moment in UTC; None where it is empty."""
+    text = form.one(field).strip()
+    if not text:
+        return None
+    now = datetime.now(UTC)
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return parse_when(text, where=field, now=now)
+    try:
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except OverflowError:
+        raise SettingError(f"{text} is beyond the calendar", where=field, mend="use an earlier moment") from None

@@ -14,6 +14,7 @@ _NOTICES = {
     "aborting": "It is being aborted.",
     "rescheduled": "Rescheduled.",
     "triggered": "Enqueued.",
+    "held": "This execution holds the key already; nothing was enqueued.",
     "paused": "Paused. Its ticks are skipped until it is resumed.",
     "resumed": "Resumed. It fires at its next tick.",
     "signed-out": "Signed out.",

@@ -1,0 +1,113 @@
+"""The page of one function: its options, its last day, its last outcomes, its ticks, its newest executions."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+
+from defer_cli.console.charts import KIND_WORDS, RANGES, chart
+from defer_cli.console.functions import NOTHING
+from defer_cli.console.overview import Waiting
+from defer_cli.console.views import View
+from defer_cli.domain.execution import to_moment
+from defer_cli.domain.function import FunctionSpec
+from defer_cli.domain.listing import in_words, next_fires
+from defer_cli.domain.states import FINAL_STATES, State
+from defer_cli.web.backend import Backend
+
+_DOTS = 50
+_NEWEST = 25
+_FIRES = 5
+_HOUR_US = 3_600_000_000
+
+
+class FunctionPage:
+    """Looks at one function, also at one that is gone and left executions."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+
+    async def look(self, request: Request) -> View:
+        """Return how a function is now; 404 when there is none and never was."""
+        name = request.path_params["name"]
+        backend = self._backend
+        spec = backend.functions.get(name)
+        now_us = backend.now_us()
+        states, waiting, paused = await asyncio.gather(
+            backend.ask("counts"), backend.ask("waiting", now_us=now_us), backend.ask("paused")
+        )
+        if spec is None and name not in states:
+            raise HTTPException(404, f"There is no function {name}, and no execution of one.")
+        activity, ended, newest = await asyncio.gather(
+            backend.ask("activity_of", function=name, now_us=now_us),
+            self._executions(name, _DOTS, states=[str(state) for state in FINAL_STATES]),
+            self._executions(name, _NEWEST),
+        )
+        now = to_moment(now_us)
+        counts = states.get(name, {})
+        data: dict[str, Any] = {
+            "name": name,
+            "spec": spec,
+            "signature": None if spec is None else signature(spec),
+            "schedule_words": in_words(spec.schedule) if spec is not None and spec.schedule else "",
+            "fires": [] if spec is None or name in paused else await asyncio.to_thread(next_fires, spec, now, _FIRES),
+            "paused_since": paused.get(name),
+            "running": counts.get(State.STARTED, 0) + counts.get(State.ABORTING, 0),
+            "waiting": Waiting.of([waiting[name]] if name in waiting else []),
+            "activity": activity or NOTHING,
+            "chart": chart(_bars(activity or NOTHING, now_us), RANGES["24h"]),
+            "range": RANGES["24h"],
+            "kind_words": KIND_WORDS,
+            "dots": ended[::-1],
+            "newest": newest,
+            "stored": sum(counts.values()),
+            "now": now,
+            "problems": [one for one in backend.problems if name == one.function or (spec and one.file == spec.file)],
+        }
+        return View(
+            template="function.html",
+            title=f"{name}()",
+            section="functions",
+            data=data,
+            parts={
+                "head": "parts/function_head.html",
+                "numbers": "parts/function_numbers.html",
+                "activity": "parts/function_activity.html",
+                "ticks": "parts/function_ticks.html",
+                "newest": "parts/function_newest.html",
+            },
+        )
+
+    async def _executions(self, name: str, count: int, **filters: Any) -> list[Mapping[str, Any]]:
+        found = await self._backend.ask("executions", page={"first": count}, filters={"functions": [name], **filters})
+        items: list[Mapping[str, Any]] = found["items"]
+        return items
+
+
+def signature(spec: FunctionSpec) -> str:
+    """Return the parameters of a function as Python writes them, defaults as ``…``."""
+    words: list[str] = []
+    is_starred = False
+    for place, one in enumerate(spec.parameters):
+        if one.kind == "keyword_only" and not is_starred:
+            words.append("*")
+        is_starred |= one.kind in ("keyword_only", "var_positional")
+        star = {"var_positional": "*", "var_keyword": "**"}.get(one.kind, "")
+        words.append(f"{star}{one.name}{'=…' if one.has_default else ''}")
+        follows = spec.parameters[place + 1].kind if place + 1 < len(spec.parameters) else None
+        if one.kind == "positional_only" and follows != "positional_only":
+            words.append("/")
+    return f"({', '.join(words)})"
+
+
+def _bars(activity: Mapping[str, Any], now_us: int) -> list[Mapping[str, Any]]:
+    """Return the hours of a day as bars; the last hour is the one that is going on."""
+    hours = activity["hours"] or [{}] * 24
+    last_us = now_us - now_us % _HOUR_US
+    return [
+        {"at_us": last_us - (len(hours) - 1 - place) * _HOUR_US, "counts": counts} for place, counts in enumerate(hours)
+    ]
