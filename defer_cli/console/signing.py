@@ -45,13 +45,6 @@ def _without_session(request: Request) -> Response:
     path = request.url.path + (f"?{request.url.query}" if request.url.query else "")
     if request.method not in ("GET", "HEAD"):
         return RedirectResponse("/sign-in", 303)
-    if request.headers.get("sec-fetch-site") == "cross-site":
-        # A link from a chat: SameSite=Strict keeps our cookie back. Asked again from a page of ours, it comes.
-        return HTMLResponse(
-            f'<!doctype html><meta charset="utf-8"><meta http-equiv="refresh" content="0;url={escape(path)}">'
-            f'<title>defer</title><a href="{escape(path)}">Go on</a>',
-            headers={"cache-control": "no-store"},
-        )
     return RedirectResponse(f"/sign-in?next={quote(path, safe='')}", 303, {"cache-control": "no-store"})
 
 
@@ -64,9 +57,12 @@ class Signing:
 
     async def ask(self, request: Request) -> Response:
         """Return the form that asks for the token."""
-        if self._sessions is None:
-            return RedirectResponse("/", 303)
-        return await self._form(request, _next_of([request.query_params.get("next", "")]), None, 200)
+        following = _next_of([request.query_params.get("next", "")])
+        if self._sessions is None or self._sessions.ends_at(cookie_of(request.headers.get("cookie"))) is not None:
+            return RedirectResponse(following, 303, {"cache-control": "no-store"})
+        if "next" in request.query_params and "again" not in request.query_params and _may_come_from_elsewhere(request):
+            return _asked_again(following)
+        return await self._form(request, following, None, 200)
 
     async def begin(self, request: Request) -> Response:
         """Begin a session for who shows the token."""
@@ -95,6 +91,21 @@ class Signing:
         data = {"next": following, "problem": problem}
         view = View(template="sign_in.html", title="Sign in", data=data, status=status)
         return await self._pages.answer(request, view)
+
+
+def _may_come_from_elsewhere(request: Request) -> bool:
+    """Return whether a page of another site may have led here; on plain http, browsers do not tell."""
+    return request.headers.get("sec-fetch-site") in (None, "cross-site")
+
+
+def _asked_again(following: str) -> Response:
+    """Return a page that asks anew: SameSite=Strict keeps our cookie from a link in a chat, not from a page of ours."""
+    path = escape(f"/sign-in?again=1&next={quote(following, safe='')}")
+    return HTMLResponse(
+        f'<!doctype html><html lang="en"><meta charset="utf-8"><meta http-equiv="refresh" content="0;url={path}">'
+        f'<title>defer</title><a href="{path}">Go on</a>',
+        headers={"cache-control": "no-store"},
+    )
 
 
 def _next_of(given: Iterable[str]) -> str:

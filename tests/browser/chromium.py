@@ -10,8 +10,8 @@ from contextlib import asynccontextmanager
 from playwright.async_api import Browser, async_playwright
 
 _HOW = "`apt-get install chromium` as root, or name another one: CHROMIUM=/path/to/chromium"
-ANOTHER_NAME = "console.test"
-"""A name of this machine that browsers do not trust as they trust localhost: plain http stays plain http."""
+_NAMES = "MAP *.test 127.0.0.1"
+"""Names of this machine that browsers do not trust as they trust localhost, each of them a site of its own."""
 
 
 class NoChromium(Exception):
@@ -30,7 +30,7 @@ def path_of_chromium() -> str:
 async def launched() -> AsyncIterator[Browser]:
     """Run it for the block."""
     options = ["--no-sandbox"] if os.geteuid() == 0 else []
-    options.append(f"--host-resolver-rules=MAP {ANOTHER_NAME} 127.0.0.1, MAP *.{ANOTHER_NAME} 127.0.0.1")
+    options.append(f"--host-resolver-rules={_NAMES}")
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=path_of_chromium(), args=options)
         try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,8 @@ _DEADLINE_MS = 20_000
 _HERE = Path(__file__).parent
 
 Browse = Callable[..., Awaitable[Page]]
-"""Opens a page of a console in a context of its own; options go to the context."""
+"""Opens a page of a console in a context of its own, which may talk to no other origin but those named ``also``; other
+options go to the context."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -55,12 +56,10 @@ async def browse(chromium: Browser) -> AsyncIterator[Browse]:
     """Open pages; at the end, none of them may have done what pages must not do."""
     opened: list[tuple[BrowserContext, Watch]] = []
 
-    async def open_page(console: Console, path: str | None = None, *, origin: str = "", **options: Any) -> Page:
-        origin = origin or console.url
-        context = await chromium.new_context(base_url=origin, **options)
+    async def open_page(console: Console, path: str | None = None, *, also: Sequence[str] = (), **options: Any) -> Page:
+        context = await chromium.new_context(**{"base_url": console.url, **options})
         context.set_default_timeout(_DEADLINE_MS)
-        watch = Watch(context, origin)
-        opened.append((context, watch))
+        opened.append((context, Watch(context, console.url, *also)))
         page = await context.new_page()
         if path is not None:
             await page.goto(path)

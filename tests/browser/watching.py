@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from playwright.async_api import BrowserContext, ConsoleMessage, Dialog, Request, Response, WebError
 
-_UNREACHED = "Failed to load resource"
-"""What Chromium says of each answer of 400 and up; those that matter are seen as answers."""
+_NO_FAULTS = ("Failed to load resource", "The Cross-Origin-Opener-Policy header has been ignored")
+"""What Chromium says of each answer of 400 and up (those that matter are seen as answers), and on plain http."""
 
 
 class Watch:
@@ -33,7 +33,7 @@ class Watch:
             self.faults.append(f"{response.status} for {response.url}")
 
     def _console(self, message: ConsoleMessage) -> None:
-        if message.type in ("error", "warning") and not message.text.startswith(_UNREACHED):
+        if message.type in ("error", "warning") and not message.text.startswith(_NO_FAULTS):
             self.faults.append(f"{message.type}: {message.text}")
 
     async def _dialog(self, dialog: Dialog) -> None:
