@@ -143,6 +143,17 @@ def arguments(reader: Reader, id: str) -> str:
     return found[0].decode()
 
 
+def previews(reader: Reader, ids: Sequence[str], most: int) -> dict[str, dict[str, Any]]:
+    """Return the ``arguments`` of executions as JSON texts and their length in ``bytes``, by id.
+
+    Those of more than ``most`` bytes are None: a JSON text that is cut cannot be read, and so hides no secrets.
+    """
+    return {
+        id: {"arguments": None if found is None else found.decode(), "bytes": size}
+        for id, (found, size) in reader.previews(ids, most=most).items()
+    }
+
+
 def children(reader: Reader, id: str) -> dict[str, int]:
     """Return how many children of an execution are in each state."""
     return {str(state): count for state, count in reader.count_children(id).items()}
@@ -218,6 +229,7 @@ QUESTIONS: Mapping[str, Callable[..., Any]] = {
     "executions": executions,
     "attempts": attempts,
     "arguments": arguments,
+    "previews": previews,
     "children": children,
     "ending": ending,
     "log": log,

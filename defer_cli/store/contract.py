@@ -284,6 +284,9 @@ class Reader(Protocol):
     def payload(self, id: str) -> tuple[bytes, bytes | None, bytes | None] | None:
         """Return arguments, result and error (JSON)."""
 
+    def previews(self, ids: Sequence[str], *, most: int) -> dict[str, tuple[bytes | None, int]]:
+        """Return arguments (JSON) and their length in bytes, by id; None for those of more than ``most`` bytes."""
+
     def log_lines(self, id: str, *, attempt: int | None = None) -> list[LogLine]:
         """Return what an execution printed, in order."""
 

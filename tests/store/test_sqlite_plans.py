@@ -42,6 +42,7 @@ def _plan(connection: sqlite3.Connection, statement: str) -> str:
         ("STEP_BACK_AHEAD", "executions_due (function=? AND scheduled_us>?)"),
         ("GET", "(id=?)"),
         ("RESULTS", "(id=?)"),
+        ("PREVIEWS", "(id=?)"),
         ("COUNT_DUE", "executions_due (function=? AND scheduled_us<?)"),
         ("COUNT_CHILDREN", "executions_of_parent (parent=?)"),
         ("LAST_EXECUTIONS", "executions_of_function (function=?)"),

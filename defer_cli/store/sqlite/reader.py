@@ -77,6 +77,17 @@ class SqliteReader:
             return NO_ARGUMENTS if arguments is None else arguments, result, error
         return None
 
+    def previews(self, ids: Sequence[str], *, most: int) -> dict[str, tuple[bytes | None, int]]:
+        """Return arguments (JSON) and their length, by id; what is longer than ``most`` is not read at all."""
+        told: dict[str, tuple[bytes | None, int]] = {}
+        for id, arguments, size, kept in self._read(statements.PREVIEWS, most, statements.as_list(ids)):
+            if size is None:
+                arguments = NO_ARGUMENTS if arguments is None else arguments
+                told[id] = arguments if len(arguments) <= most else None, len(arguments)
+            else:
+                told[id] = kept, size
+        return told
+
     def log_lines(self, id: str, *, attempt: int | None = None) -> list[LogLine]:
         """Return what an execution printed, in order; the last line of an attempt tells how many were dropped."""
         lines: list[LogLine] = []

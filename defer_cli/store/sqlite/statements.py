@@ -261,6 +261,11 @@ SELECT coalesce(e.arguments, p.arguments), coalesce(e.result, o.result), o.error
 FROM executions AS e LEFT JOIN payloads AS p ON p.seq = e.seq LEFT JOIN outcomes AS o ON o.seq = e.seq
 WHERE e.id = ?
 """
+PREVIEWS = """
+SELECT e.id, e.arguments, length(p.arguments), iif(length(p.arguments) <= ?1, p.arguments, NULL)
+FROM executions AS e LEFT JOIN payloads AS p ON p.seq = e.seq
+WHERE e.id IN (SELECT value FROM json_each(?2))
+"""
 LOG_LINES = """
 SELECT l.attempt, l.lines, l.dropped FROM log_chunks AS l
 WHERE l.seq = (SELECT seq FROM executions WHERE id = ?1) AND (?2 IS NULL OR l.attempt = ?2)
