@@ -120,7 +120,7 @@ def _on_error(pages: Pages) -> Callable[[Request, Any], Awaitable[Response]]:
 
 def _told(error: Exception) -> tuple[int, str, str | None]:
     if isinstance(error, HTTPException):
-        return error.status_code, "There is no such page." if error.status_code == 404 else error.detail, None
+        return error.status_code, "There is no such page." if error.detail == "Not Found" else error.detail, None
     if isinstance(error, ExecutionNotFound):
         return 404, error.problem, "It may have been pruned, or belong to another project."
     if isinstance(error, StoreError):

@@ -14,6 +14,7 @@ from defer_cli.console.charts import spark
 from defer_cli.console.fires import Fires
 from defer_cli.console.overview import Waiting
 from defer_cli.console.views import View
+from defer_cli.console.words import number
 from defer_cli.domain.execution import to_moment
 from defer_cli.domain.function import FunctionSpec
 from defer_cli.domain.listing import in_words
@@ -43,6 +44,12 @@ class Row(NamedTuple):
     def ended(self) -> int:
         """How many succeeded or failed in a day."""
         return int(self.activity["succeed"]) + int(self.activity["failed"])
+
+    @property
+    def busy(self) -> str:
+        """What it runs and what waits, in a line."""
+        counts = {"running": self.running, "queued": self.waiting.due, "delayed": self.waiting.later}
+        return ", ".join(f"{number(count)} {word}" for word, count in counts.items() if count)
 
 
 SORTS: Mapping[str, Callable[[Row], Any]] = {

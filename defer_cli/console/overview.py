@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping
-from datetime import timedelta
 from typing import Any, NamedTuple
 
 from starlette.requests import Request
@@ -69,7 +68,6 @@ class OverviewPage:
             "waiting": Waiting.of(waiting.values()),
             "oldest": _worth_telling(oldest_us, now_us),
             "failed": sum(bar["counts"].get(State.FAILED, 0) for bar in day),
-            "day_ago": now - timedelta(hours=_DAY_HOURS),
             "chart": chart(bars, chosen),
             "kind_words": KIND_WORDS,
             "failing": failing,

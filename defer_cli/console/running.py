@@ -26,8 +26,8 @@ from defer_cli.web.backend import Backend
 
 _OPTIONS = ("delay", "discard_after", "key", "metadata")
 _HINTS: Mapping[str, str] = {
-    "var_positional": "a JSON array, all that follows",
-    "var_keyword": "a JSON object, more by name",
+    "var_positional": "a list, all that follows",
+    "var_keyword": "an object, more by name",
 }
 
 
@@ -36,7 +36,6 @@ class Argument(NamedTuple):
 
     parameter: Parameter
     typed: str
-    problem: str | None
 
     @property
     def field(self) -> str:
@@ -51,7 +50,7 @@ class Argument(NamedTuple):
     @property
     def hint(self) -> str:
         """What may be written there, beside JSON."""
-        return _HINTS.get(self.parameter.kind) or ("" if self.is_required else "may stay empty")
+        return _HINTS.get(self.parameter.kind) or ("" if self.is_required else "optional")
 
 
 class Faults(Exception):
@@ -108,10 +107,7 @@ class Running:
         return spec
 
     async def _form(self, request: Request, spec: FunctionSpec, form: Form, faults: Mapping[str, str]) -> Response:
-        of_arguments = [
-            Argument(one, form.one(f"argument.{one.name}"), faults.get(f"argument.{one.name}"))
-            for one in spec.parameters
-        ]
+        of_arguments = [Argument(one, form.one(f"argument.{one.name}")) for one in spec.parameters]
         view = View(
             template="run.html",
             title=f"Run {spec.name}()",
