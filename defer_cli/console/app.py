@@ -13,9 +13,11 @@ from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from defer_cli.console.assets import Assets
+from defer_cli.console.bulk import Bulk
 from defer_cli.console.changing import Changing
 from defer_cli.console.downloads import Downloads
 from defer_cli.console.execution import ExecutionPage
+from defer_cli.console.executions import ExecutionsPage, tidy
 from defer_cli.console.fires import Fires
 from defer_cli.console.function import FunctionPage
 from defer_cli.console.functions import FunctionsPage
@@ -25,6 +27,7 @@ from defer_cli.console.pages import LIVE, Pages
 from defer_cli.console.running import Running
 from defer_cli.console.sessions import Sessions
 from defer_cli.console.signing import SignedIn, Signing
+from defer_cli.console.sweeps import Sweeps
 from defer_cli.console.views import Look, View
 from defer_cli.domain.errors import (
     DeferError,
@@ -76,7 +79,8 @@ def _routes(
 ) -> Sequence[BaseRoute]:
     signing, changing = Signing(sessions, pages), Changing(backend, pages)
     live, downloads = Live(backend, pages), Downloads(backend, mask)
-    running, fires = Running(backend, pages), Fires()
+    running, fires, sweeps = Running(backend, pages), Fires(), Sweeps(backend)
+    bulk = Bulk(backend, pages, sweeps)
 
     def page(look: Look) -> Handler:
         async def answer(request: Request) -> Response:
@@ -96,6 +100,10 @@ def _routes(
         at("/functions/{name}/run", GET=running.ask, POST=running.run),
         at("/functions/{name}/pause", POST=running.pause),
         at("/functions/{name}/resume", POST=running.resume),
+        at("/executions", GET=tidy(page(ExecutionsPage(backend, mask, sweeps).look))),
+        at("/executions/change", POST=bulk.change),
+        at("/executions/changes/{id}", GET=page(bulk.look)),
+        at("/executions/changes/{id}/stop", POST=bulk.stop),
         at("/executions/{id}", GET=page(ExecutionPage(backend, mask).look)),
         at("/executions/{id}/log.txt", GET=downloads.log),
         at("/executions/{id}/arguments.json", GET=downloads.arguments),

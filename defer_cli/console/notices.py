@@ -22,6 +22,7 @@ _NOTICES = {
 _COUNTED = {
     "reran": "{} enqueued once more.",
     "many-cancelled": "{} cancelled.",
+    "many-aborted": "{} cancelled, or being aborted.",
 }
 
 

@@ -25,6 +25,11 @@ function isTold(node) {
   return node.nodeName === "TIME" && (node.hasAttribute("data-ago") || node.hasAttribute("data-since"));
 }
 
+// A row that is ticked stays until it is let go, whatever comes above it.
+function isPicked(node) {
+  return node.nodeName === "TR" && node.querySelector("[data-pick]:checked");
+}
+
 function same(from, to) {
   if (from.nodeType !== 1) {
     if (from.nodeValue !== to.nodeValue) from.nodeValue = to.nodeValue;
@@ -52,7 +57,7 @@ function children(from, to) {
   }
   while (at) {
     const next = at.nextSibling;
-    at.remove();
+    if (!isPicked(at)) at.remove();
     at = next;
   }
 }
