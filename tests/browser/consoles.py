@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from tests.acceptance.developing import dev
 from tests.process.harness import Project, Runner, until
 
 _OPTIONS = ("--workers", "1", "--slots", "50")
@@ -18,7 +20,9 @@ class Console:
     def __init__(self, project: Project, runner: Runner) -> None:
         self.project = project
         self.runner = runner
-        self.url = runner.url
+        said = re.search(r"http://\S+:\d+", runner.until_line("http://"))
+        assert said is not None
+        self.url = said.group()
         self._client = runner.client()
 
     @property
@@ -32,6 +36,12 @@ class Console:
     def run(self, function: str, *arguments: object, **fields: Any) -> str:
         """Enqueue one call and wait for its end; return its id."""
         return self._client.run(function, *arguments, **fields)
+
+    def run_with(self, function: str, arguments: object, **fields: Any) -> str:
+        """Enqueue one call with arguments in their stored form, and wait for its end; return its id."""
+        (id,) = self._client.calls(function, [arguments], **fields)  # type: ignore[list-item]
+        self.end_of(id)
+        return id
 
     def end_of(self, id: str) -> str:
         """Wait for the end of an execution; return its state."""
@@ -51,6 +61,17 @@ class Console:
 
     def close(self) -> None:
         self._client.__exit__(None, None, None)
+
+
+@contextmanager
+def developing(project: Project) -> Iterator[Console]:
+    """Keep `defer dev` alive for the block, problems of the project or not, and give its console."""
+    with dev(project, "--port", "0", "--slots", "50") as runner:
+        console = Console(project, runner)
+        try:
+            yield console
+        finally:
+            console.close()
 
 
 @contextmanager

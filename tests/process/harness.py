@@ -67,7 +67,7 @@ class Project:
         self.folder.mkdir(parents=True)
         self.notes.mkdir()
         (self.folder / "__init__.py").touch()
-        (root / "src" / "notes.py").write_text(_NOTES.format(folder=str(self.notes)))
+        (root / "src" / "notes.py").write_text(_NOTES.format(folder=repr(str(self.notes))))
         self.processes: list[subprocess.Popen[str]] = []
         self.runner_environment: dict[str, str] = {}
         """What runners find in theirs, and applications do not."""
@@ -362,18 +362,18 @@ import asyncio, os
 
 def note(name, text=""):
     """Add a line; whole also when many processes write."""
-    descriptor = os.open(os.path.join("{folder}", name), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    descriptor = os.open(os.path.join({folder}, name), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     os.write(descriptor, f"{{text}}\\n".encode())
     os.close(descriptor)
 
 def read(name):
     if not is_noted(name):
         return []
-    with open(os.path.join("{folder}", name)) as lines:
+    with open(os.path.join({folder}, name)) as lines:
         return lines.read().splitlines()
 
 def is_noted(name):
-    return os.path.exists(os.path.join("{folder}", name))
+    return os.path.exists(os.path.join({folder}, name))
 
 async def until_noted(name):
     while not is_noted(name):
