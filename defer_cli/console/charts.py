@@ -24,6 +24,7 @@ KINDS: Mapping[str, Sequence[str]] = {
     "failed": (State.FAILED,),
 }
 """The states that are drawn as one, by their look, from the bottom up."""
+_LOOKS = {str(state): look for look, states in KINDS.items() for state in states}
 KIND_WORDS: Mapping[str, str] = {
     "succeeded": "succeeded",
     "failed": "failed",
@@ -141,35 +142,32 @@ def spark(hours: Sequence[Counts]) -> list[tuple[str, str]]:
     top = max((sum(counts.values()) for counts in kinds), default=0)
     paths = dict.fromkeys(KINDS, "")
     for place, counts in enumerate(kinds):
-        if counts:
-            for look, y, height in _pieces(counts, top, _SPARK_HEIGHT, headroom=0):
-                paths[look] += f"M{place * _SPARK_STEP} {y}h{_SPARK_STEP - 1}v{height}h{1 - _SPARK_STEP}z"
+        bottom = _SPARK_HEIGHT
+        for look, count in counts.items():
+            height = max(round(_SPARK_HEIGHT * count / top), 2)
+            bottom -= height
+            paths[look] += f"M{place * _SPARK_STEP} {bottom}h{_SPARK_STEP - 1}v{height}h{1 - _SPARK_STEP}z"
     return [(look, path) for look, path in paths.items() if path]
 
 
-def sums(hours: Sequence[Counts]) -> Counts:
-    """Return what ended in all hours together, by look."""
-    total: Counter[str] = Counter()
-    for counts in hours:
-        total.update(_by_kind(counts))
-    return total
-
-
 def _by_kind(counts: Counts) -> Counts:
-    found = {look: sum(counts.get(state, 0) for state in states) for look, states in KINDS.items()}
-    return {look: count for look, count in found.items() if count}
+    found: dict[str, int] = {}
+    for state, count in counts.items():
+        look = _LOOKS[state]
+        found[look] = found.get(look, 0) + count
+    return {look: found[look] for look in KINDS if found.get(look)}
 
 
-def _pieces(counts: Counts, top: int, height: int = HEIGHT, headroom: int = _HEADROOM) -> list[Piece]:
+def _pieces(counts: Counts, top: int) -> list[Piece]:
     """Stack what ended, bottom up; where little things are drawn larger than they are, the largest gives way."""
-    room = height - headroom
+    room = HEIGHT - _HEADROOM
     heights = {look: max(room * counts[look] / top, _LEAST_PIXELS) for look in KINDS if look in counts}
     excess = sum(heights.values()) - max(room * sum(counts.values()) / top, _LEAST_PIXELS * len(heights))
     if excess > 0:
         largest = max(heights, key=heights.__getitem__)
         heights[largest] = max(heights[largest] - excess, _LEAST_PIXELS)
     pieces = []
-    bottom = float(height)
+    bottom = float(HEIGHT)
     for look, high in heights.items():
         bottom -= high
         pieces.append(Piece(look, round(bottom, 2), round(high, 2)))

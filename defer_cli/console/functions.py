@@ -32,13 +32,21 @@ class Row(NamedTuple):
     name: str
     spec: FunctionSpec | None
     """None: it is gone, and executions of it are left."""
-    schedule_words: str
     is_paused: bool
     next_fire: datetime | None
     running: int
     waiting: Waiting
     activity: Mapping[str, Any]
-    paths: Sequence[tuple[str, str]] = ()
+
+    @property
+    def schedule_words(self) -> str:
+        """When it fires, in words."""
+        return in_words(self.spec.schedule) if self.spec is not None and self.spec.schedule else ""
+
+    @property
+    def paths(self) -> Sequence[tuple[str, str]]:
+        """The bars of its day."""
+        return spark(self.activity["hours"])
 
     @property
     def ended(self) -> int:
@@ -99,7 +107,7 @@ class FunctionsPage:
         page = min(page, pages)
         shown = found[(page - 1) * PAGE_SIZE : page * PAGE_SIZE]
         data: dict[str, Any] = {
-            "rows": [row._replace(paths=spark(row.activity["hours"])) for row in shown],
+            "rows": shown,
             "found": len(found),
             "known": len({*backend.functions, *counts}),
             "wanted": wanted,
@@ -134,7 +142,6 @@ def _row(
     return Row(
         name=name,
         spec=spec,
-        schedule_words=in_words(spec.schedule) if spec is not None and spec.schedule else "",
         is_paused=is_paused,
         next_fire=None if spec is None or is_paused else fires.next(spec, to_moment(now_us)),
         running=states.get(State.STARTED, 0) + states.get(State.ABORTING, 0),
