@@ -51,6 +51,14 @@ def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
         project.end()
 
 
+@pytest.fixture
+def project(tmp_path: Path) -> Iterator[Project]:
+    """Return a project of a test's own."""
+    project = Project(tmp_path / "project")
+    yield project
+    project.end()
+
+
 @pytest_asyncio.fixture(loop_scope="session")
 async def browse(chromium: Browser) -> AsyncIterator[Browse]:
     """Open pages; at the end, none of them may have done what pages must not do."""
@@ -94,13 +102,16 @@ _FUNCTIONS = """
         raise ConnectionError("the shop did not answer")
 
     @defer
-    async def steps(name):
-        print("step 1")
-        await until_noted(f"{name}-2")
-        print("step 2")
-        await until_noted(f"{name}-3")
-        print("step 3")
+    async def steps(name, lines=1):
+        for step in (1, 2, 3):
+            await until_noted(f"{name}-{step}") if step > 1 else None
+            for _ in range(lines):
+                print("step", step)
         return "all steps"
+
+    @defer
+    async def counted():
+        await until_noted("counted")
 
     @defer
     async def endless():
