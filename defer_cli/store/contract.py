@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
+from defer_cli.domain.alert import Undelivered
 from defer_cli.domain.enqueue import Enqueue, Refused, Stored
 from defer_cli.domain.execution import Attempt, Execution
 from defer_cli.domain.function import AtLimit
@@ -14,6 +15,7 @@ from defer_cli.domain.log_chunk import LogChunk
 from defer_cli.domain.paging import Filters
 from defer_cli.domain.settle import Move, Running
 from defer_cli.domain.states import State
+from defer_cli.store.outbox import Outbox
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +133,10 @@ class RunnerRecord:
 
 class Store(Protocol):
     """The writing side: one owner, one connection. Every moment is microseconds since 1970."""
+
+    @property
+    def outbox(self) -> Outbox:
+        """Alerts on their way."""
 
     def now(self) -> int:
         """Return the store's clock."""
@@ -339,6 +345,9 @@ class Reader(Protocol):
 
     def gaps(self, function: str | None = None, *, limit: int) -> list[Gap]:
         """Return the newest gaps."""
+
+    def undelivered(self, *, since_us: int) -> Undelivered:
+        """Return what waits of alerts, and what was given up since a moment."""
 
     def close(self) -> None:
         """Close the connection."""

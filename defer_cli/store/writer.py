@@ -9,18 +9,17 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from itertools import groupby, islice
 from operator import attrgetter
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from defer_cli.domain.enqueue import Enqueue, Refused, Stored
 from defer_cli.domain.errors import StoreError
 from defer_cli.domain.log_chunk import LogChunk
 from defer_cli.domain.settle import Move
 from defer_cli.store.contract import Claim, Limit, Store
+from defer_cli.store.turn import OnDone, Request, Told, Turn, Work
 
 T = TypeVar("T")
-Work = Callable[[Store], Any]
-OnDone = Callable[[Any, BaseException | None], None]
-_Told = tuple[OnDone, Any, BaseException | None]
+Apply = Callable[[Store, Sequence[Move]], list[bool]]
 
 MOST_CALLS = 1_000
 """Calls of one commit: more wait for the next, so that nobody waits long for a crowd."""
@@ -28,39 +27,6 @@ _MOST_CHUNKS = 1_000
 _MOST_CHUNK_BYTES = 1 << 20
 _REFUSED_AGAIN_SECONDS = 0.5
 _log = logging.getLogger(__name__)
-
-
-class _Request(NamedTuple):
-    weight: int
-    on_done: OnDone
-    work: Work | None
-    """None: ``calls`` are to be stored. Those are refused by their results, and what they raise fails the commit."""
-    calls: Sequence[Enqueue] = ()
-    is_told_on_thread: bool = False
-
-
-class _Turn:
-    """What one commit holds, and what became of it."""
-
-    __slots__ = ("answers", "applied", "chunks", "claim", "failure", "moves", "requests", "results")
-
-    def __init__(self) -> None:
-        self.moves: list[Move] = []
-        self.requests: list[_Request] = []
-        self.chunks: list[LogChunk] = []
-        self.applied: list[bool] = []
-        self.results: list[_Told] = []  # told on the loop
-        self.answers: list[_Told] = []  # told on the thread
-        self.claim: Claim | None = None
-        self.failure: BaseException | None = None
-
-    @property
-    def has_news(self) -> bool:
-        """Whether the loop is to be told of it."""
-        if self.failure is not None or self.moves or self.results:
-            return True
-        claim = self.claim
-        return claim is not None and bool(claim.started or claim.ended or claim.next_due_us is not None)
 
 
 class Writer:
@@ -78,14 +44,17 @@ class Writer:
         on_claim: Callable[[Claim], None],
         on_applied: Callable[[Sequence[Move], Sequence[bool]], None],
         on_fatal: Callable[[BaseException], None],
+        apply: Apply = lambda store, moves: store.apply(moves),
     ) -> None:
+        """``apply`` writes outcomes, and what must be on disk with them."""
         self._store = store
         self._runner = runner
         self._on_claim = on_claim
         self._on_applied = on_applied
         self._on_fatal = on_fatal
+        self._apply = apply
         self._moves: deque[Move] = deque()
-        self._requests: deque[_Request] = deque()
+        self._requests: deque[Request] = deque()
         self._chunks: deque[LogChunk] = deque()
         self._bell = threading.Lock()
         self._bell.acquire()
@@ -155,7 +124,7 @@ class Writer:
 
         It is called on the writer's thread, so that an answer need not wait for the loop to wake.
         """
-        self._requests.append(_Request(len(calls), on_done, None, calls, True))
+        self._requests.append(Request(len(calls), on_done, None, calls, True))
         self._ring()
 
     def insert(self, calls: Sequence[Enqueue]) -> asyncio.Future[list[Stored | Refused]]:
@@ -178,7 +147,7 @@ class Writer:
             else:
                 future.set_exception(error)
 
-        self._requests.append(_Request(weight, on_done, work, calls))
+        self._requests.append(Request(weight, on_done, work, calls))
         self._ring()
         return future
 
@@ -228,7 +197,7 @@ class Writer:
                 self._close()
                 return
 
-    def _take_back(self, turn: _Turn, error: BaseException) -> None:
+    def _take_back(self, turn: Turn, error: BaseException) -> None:
         turn.failure = error
         self.refusal = _as_store_error(error)
         self._held = turn.moves
@@ -248,7 +217,7 @@ class Writer:
         else:
             self.refusal = None
 
-    def _is_over(self, turn: _Turn) -> bool:
+    def _is_over(self, turn: Turn) -> bool:
         """Whether no outcome is left that another turn, perhaps one without logs, could write."""
         is_hopeless = turn.failure is not None and (self._broken is not None or not turn.chunks)
         return not self._held or is_hopeless
@@ -288,8 +257,8 @@ class Writer:
             chunks.append(chunk)
         return chunks
 
-    def _take(self) -> _Turn:
-        turn = _Turn()
+    def _take(self) -> Turn:
+        turn = Turn()
         turn.moves = self._held
         self._held = []
         moves = self._moves
@@ -301,13 +270,13 @@ class Writer:
             turn.requests.append(request)
         return turn
 
-    def _write(self, turn: _Turn) -> None:
+    def _write(self, turn: Turn) -> None:
         if self._broken is not None:
             raise self._broken.with_traceback(None)
         store = self._store
         with store.transaction():
             if turn.moves:
-                turn.applied = store.apply(turn.moves)
+                turn.applied = self._apply(store, turn.moves)
             for work, requests in groupby(turn.requests, key=attrgetter("work")):
                 if work is None:
                     _insert(list(requests), store, turn)
@@ -330,7 +299,7 @@ class Writer:
         except Exception:  # again and again it would stop all else
             _log.exception("log chunks that the store cannot keep were dropped")
 
-    def _hand_over(self, turn: _Turn) -> None:
+    def _hand_over(self, turn: Turn) -> None:
         has_news = turn.has_news
         self._handed_over += has_news
         self._busy = False
@@ -352,7 +321,7 @@ class Writer:
 
     # The loop.
 
-    def _deliver(self, turn: _Turn) -> None:
+    def _deliver(self, turn: Turn) -> None:
         self._delivered += 1
         if turn.failure is not None:
             self._refuse(turn, turn.failure)
@@ -364,7 +333,7 @@ class Writer:
         if turn.moves:
             self._on_applied(turn.moves, turn.applied)
 
-    def _refuse(self, turn: _Turn, failure: BaseException) -> None:
+    def _refuse(self, turn: Turn, failure: BaseException) -> None:
         error = _as_store_error(failure)
         _log.error("the store refused a transaction: %s", error, exc_info=failure)
         for request in turn.requests:
@@ -379,7 +348,7 @@ def _as_store_error(error: BaseException) -> StoreError:
     return StoreError(f"the store failed: {type(error).__name__}: {error}")
 
 
-def _insert(requests: Sequence[_Request], store: Store, turn: _Turn) -> None:
+def _insert(requests: Sequence[Request], store: Store, turn: Turn) -> None:
     """Store the calls of requests that came in a row at once: a call alone costs far more than one of many."""
     results = iter(store.insert([call for request in requests for call in request.calls]))
     for request in requests:
@@ -387,7 +356,7 @@ def _insert(requests: Sequence[_Request], store: Store, turn: _Turn) -> None:
         told.append((request.on_done, list(islice(results, request.weight)), None))
 
 
-def _guarded(on_done: OnDone, work: Work, store: Store) -> _Told:
+def _guarded(on_done: OnDone, work: Work, store: Store) -> Told:
     """Do what was asked for; what it raises undoes it alone."""
     try:
         with store.savepoint():

@@ -9,11 +9,12 @@ from typing import Any
 
 import msgspec
 
+from defer_cli.domain.alert import Undelivered
 from defer_cli.domain.execution import Attempt, Execution
 from defer_cli.domain.paging import Filters
 from defer_cli.domain.states import State
 from defer_cli.store.contract import Found, Gap, LogLine, LogPart, RunnerRecord, Waiting
-from defer_cli.store.sqlite import finding, statements
+from defer_cli.store.sqlite import finding, outbox_statements, statements
 from defer_cli.store.sqlite.connection import open_reading, reporting
 from defer_cli.store.sqlite.inserting import NO_ARGUMENTS
 from defer_cli.store.sqlite.migrations import check_is_known, check_is_ours, schema_version
@@ -190,6 +191,15 @@ class SqliteReader:
     def gaps(self, function: str | None = None, *, limit: int) -> list[Gap]:
         """Return the newest gaps."""
         return [Gap(*row) for row in self._read(statements.GAPS, function, limit)]
+
+    def undelivered(self, *, since_us: int) -> Undelivered:
+        """Return what waits of alerts, and what was given up since a moment."""
+        ((waiting, oldest_us),) = self._read(outbox_statements.UNDELIVERED)
+        ((given_up,),) = self._read(outbox_statements.GIVEN_UP, since_us)
+        problem = self._read(outbox_statements.LAST_PROBLEM, since_us)
+        return Undelivered(
+            waiting=waiting, oldest_us=oldest_us, given_up=given_up, problem=problem[0][0] if problem else None
+        )
 
     def close(self) -> None:
         """Close the connection."""

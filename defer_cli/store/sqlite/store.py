@@ -16,6 +16,7 @@ from defer_cli.store.contract import Claim, Ending, Gap, Limit, Mark, Pruned, Ti
 from defer_cli.store.sqlite import claiming, inserting, moving, pruning, rescuing, settling, statements, ticking
 from defer_cli.store.sqlite.connection import keep_log, open_reading, open_writing, reporting
 from defer_cli.store.sqlite.migrations import migrate
+from defer_cli.store.sqlite.outbox import SqliteOutbox
 from defer_cli.store.sqlite.rows import execution_of
 from defer_cli.store.sqlite.session import Session
 from defer_cli.store.sqlite.statements import as_list
@@ -75,6 +76,7 @@ class SqliteStore:
     def __init__(self, session: Session, path: Path) -> None:
         self._session = session
         self._path = path
+        self.outbox = SqliteOutbox(session)
 
     def now(self) -> int:
         """Return the store's clock."""

@@ -28,7 +28,8 @@ from defer_cli.link.frames import Outcomes, Unwait, Wait
 from defer_cli.reports import Reports
 from defer_cli.store.sqlite import open_reader, open_store
 from defer_cli.store.sqlite.store import SqliteStore
-from defer_cli.store.writer import Writer, _Turn
+from defer_cli.store.turn import Turn
+from defer_cli.store.writer import Writer
 from defer_cli.workers.pool import Pool
 from defer_cli.workers.process import Assigned, WorkerProcess
 from tests.store.harness import NOON, newest
@@ -62,7 +63,7 @@ class Steps:
         self.dispatcher.attach(self.writer, cast("Pool", self.pool))
         self.dispatcher.set_functions(self.pool.specs)
         self.requests = Requests(Intake(self.writer), self.dispatcher, cast("Reports", None))
-        self.turns: list[_Turn] = []
+        self.turns: list[Turn] = []
         self.workers: list[FakeWorker] = []
         self.ids: list[str] = []
         self.asked: list[tuple[str, asyncio.Task[Any]]] = []

@@ -1,0 +1,50 @@
+"""One commit of the writer: what was asked for, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from defer_cli.domain.enqueue import Enqueue
+from defer_cli.domain.log_chunk import LogChunk
+from defer_cli.domain.settle import Move
+from defer_cli.store.contract import Claim, Store
+
+Work = Callable[[Store], Any]
+OnDone = Callable[[Any, BaseException | None], None]
+Told = tuple[OnDone, Any, BaseException | None]
+
+
+class Request(NamedTuple):
+    """Something one caller asked for, and whom to tell."""
+
+    weight: int
+    on_done: OnDone
+    work: Work | None
+    """None: ``calls`` are to be stored. Those are refused by their results, and what they raise fails the commit."""
+    calls: Sequence[Enqueue] = ()
+    is_told_on_thread: bool = False
+
+
+class Turn:
+    """What one commit holds, and what became of it."""
+
+    __slots__ = ("answers", "applied", "chunks", "claim", "failure", "moves", "requests", "results")
+
+    def __init__(self) -> None:
+        self.moves: list[Move] = []
+        self.requests: list[Request] = []
+        self.chunks: list[LogChunk] = []
+        self.applied: list[bool] = []
+        self.results: list[Told] = []  # told on the loop
+        self.answers: list[Told] = []  # told on the thread
+        self.claim: Claim | None = None
+        self.failure: BaseException | None = None
+
+    @property
+    def has_news(self) -> bool:
+        """Whether the loop is to be told of it."""
+        if self.failure is not None or self.moves or self.results:
+            return True
+        claim = self.claim
+        return claim is not None and bool(claim.started or claim.ended or claim.next_due_us is not None)
