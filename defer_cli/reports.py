@@ -12,6 +12,7 @@ from defer_cli.domain.errors import DeferError, ExecutionNotFound, SettingError
 from defer_cli.domain.execution import Attempt, Execution, to_microseconds
 from defer_cli.domain.paging import Filters, Page, PageInfo, cursor_at, position_of
 from defer_cli.domain.states import State
+from defer_cli.domain.ticks import CHANGED, FIRST_SEEN, PAUSED
 from defer_cli.link.frames import LARGEST_FRAME
 from defer_cli.store.contract import Reader
 
@@ -21,6 +22,8 @@ _WAITING_LOOKED_AT = 20_000
 _MOST_LOG_BYTES = 1024 * 1024
 _LARGEST_ANSWER = LARGEST_FRAME - 256 * 1024
 _PLAIN_EXECUTION_BYTES = 2_000
+_NEWEST_TICKS = 50
+_GAP_KINDS = {PAUSED: "skipped", FIRST_SEEN: "new", CHANGED: "new"}
 
 
 class Reports:
@@ -221,7 +224,31 @@ def log_after(
     }
 
 
+def paused(reader: Reader) -> dict[str, int]:
+    """Return since when crons are paused, by function, in microseconds since 1970."""
+    return reader.paused()
+
+
+def ticks(reader: Reader, function: str, limit: int = _NEWEST_TICKS) -> dict[str, Any]:
+    """Return the newest ticks of a cron that were ``fired``, and its newest ``gaps``, in microseconds since 1970.
+
+    The ``kind`` of a gap: ``missed``, ``skipped`` in a pause, or ``new`` where a new schedule owes nothing.
+    ``paused_since`` is None for a cron that is not paused.
+    """
+    return {
+        "paused_since": reader.paused().get(function),
+        "fired": reader.ticks(function, limit=limit),
+        "gaps": [
+            {"kind": _GAP_KINDS.get(gap.reason, "missed"), "after": gap.after_us, "until": gap.until_us}
+            | {"reason": gap.reason}
+            for gap in reader.gaps(function, limit=limit)
+        ],
+    }
+
+
 QUESTIONS: Mapping[str, Callable[..., Any]] = {
+    "paused": paused,
+    "ticks": ticks,
     "last_executions": last_executions,
     "counts": counts,
     "waiting": waiting,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from defer_cli.domain.cron import Cron
 from defer_cli.domain.enqueue import Enqueue
 from defer_cli.domain.ids import tick_id
-from defer_cli.engine.owed import Owed
+from defer_cli.domain.ticks import Owed
 from defer_cli.store.contract import Gap, Mark, Store, Tick
 
 _NO_ARGUMENTS = b"[]"

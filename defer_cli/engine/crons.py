@@ -13,9 +13,10 @@ from defer_cli.domain.cron import Cron
 from defer_cli.domain.errors import CronError
 from defer_cli.domain.execution import to_moment
 from defer_cli.domain.function import FunctionSpec
+from defer_cli.domain.ticks import CHANGED, FIRST_SEEN, Owed, next_tick_us
 from defer_cli.engine.cron_plan import Plan, Write, gaps_owed, ticks_owed
 from defer_cli.engine.events import Listener, Note
-from defer_cli.engine.owed import CHANGED, FIRST_SEEN, Owed, next_tick_us, owed_at_start, owed_when_due
+from defer_cli.engine.owed import owed_at_start, owed_when_due
 from defer_cli.store.contract import Gap, Mark, Store
 
 T = TypeVar("T")
@@ -145,7 +146,7 @@ class Crons:
         try:
             return Cron.parse(spec.schedule)
         except CronError as error:
-            self._listener.tell(Note("error", f"the schedule was refused: {error}", {"function": spec.name}))
+            self._listener.tell(Note("error", "a schedule was refused", {"function": spec.name, "error": str(error)}))
             return None
 
     def _why_not(self, spec: FunctionSpec) -> str | None:
@@ -252,7 +253,7 @@ class Crons:
         except Exception as error:
             if not self._is_refused:
                 self._is_refused = True
-                self._listener.tell(Note("error", f"crons wait for the store: {error}"))
+                self._listener.tell(Note("error", "crons wait for the store", {"error": str(error)}))
             return None
         self._is_refused = False
         return answer

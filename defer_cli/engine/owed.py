@@ -2,37 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from defer_cli.domain.cron import Cron
-from defer_cli.domain.errors import CronError
-from defer_cli.domain.execution import to_microseconds, to_moment
-
-ON_TIME_US = 60_000_000
-"""Ticks are whole minutes: one that is late by less is the newest there can be, and was not missed."""
-
-FIRST_SEEN = "seen for the first time: nothing is owed"
-CHANGED = "its schedule has changed: nothing is owed"
-NO_RUNNER = "no runner was up"
-STOOD_STILL = "the runner stood still, the machine slept or the clock went forward"
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """Ticks that were not run one by one: after ``after_us``, until ``until_us``, and why."""
-
-    after_us: int
-    until_us: int
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Owed:
-    """Where the mark belongs, the tick to run, and what was missed."""
-
-    mark_us: int
-    tick_us: int | None = None
-    missed: Span | None = None
+from defer_cli.domain.ticks import CHANGED, FIRST_SEEN, NO_RUNNER, ON_TIME_US, STOOD_STILL, Owed, Span, last_tick_us
 
 
 def owed_at_start(
@@ -62,22 +33,6 @@ def owed_when_due(cron: Cron, *, mark_us: int, due_us: int, now_us: int, why_not
     latest_us = last_tick_us(cron, now_us) or due_us
     is_on_time = now_us - latest_us < ON_TIME_US
     return _missed(mark_us, latest_us, now_us, STOOD_STILL, None if is_on_time else why_not)
-
-
-def last_tick_us(cron: Cron, now_us: int) -> int | None:
-    """Return the newest tick that is not ahead of now; None when the calendar has none."""
-    try:
-        return to_microseconds(cron.previous(to_moment(now_us + 1)))  # strict: so one at this very moment counts
-    except (CronError, OverflowError):
-        return None
-
-
-def next_tick_us(cron: Cron, after_us: int) -> int | None:
-    """Return the first tick after a moment; None when the calendar ends before it."""
-    try:
-        return to_microseconds(cron.next(to_moment(after_us)))
-    except (CronError, OverflowError):
-        return None
 
 
 def _missed(mark_us: int, latest_us: int, now_us: int, cause: str, why_not: str | None) -> Owed:

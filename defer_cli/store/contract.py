@@ -220,8 +220,20 @@ class Store(Protocol):
     def record_gaps(self, gaps: Sequence[Gap]) -> None:
         """Keep the gaps, to be shown."""
 
+    def lengthen_gaps(self, gaps: Sequence[Gap]) -> None:
+        """Keep the gaps; one that goes on where the last of its cron with its reason ended becomes one with it."""
+
     def forget_marks(self, keep: Sequence[tuple[str, str]]) -> None:
         """Remove the marks of crons that are gone: all but those of ``keep`` (function, canonical form)."""
+
+    def pause(self, function: str) -> bool:
+        """Keep that a cron is paused from now on, by its name alone; False: it was already, since when it was."""
+
+    def resume(self, function: str) -> bool:
+        """Keep that a cron is paused no more; False: it was not."""
+
+    def paused(self) -> dict[str, int]:
+        """Return since when crons are paused, by function."""
 
     def append_logs(self, chunks: Sequence[LogChunk]) -> None:
         """Keep log chunks; those of executions that are gone are dropped."""
@@ -345,6 +357,9 @@ class Reader(Protocol):
 
     def gaps(self, function: str | None = None, *, limit: int) -> list[Gap]:
         """Return the newest gaps."""
+
+    def paused(self) -> dict[str, int]:
+        """Return since when crons are paused, by function."""
 
     def undelivered(self, *, since_us: int) -> Undelivered:
         """Return what waits of alerts, and what was given up since a moment."""

@@ -47,12 +47,15 @@ def _plan(connection: sqlite3.Connection, statement: str) -> str:
         ("COUNT_CHILDREN", "executions_of_parent (parent=?)"),
         ("LAST_EXECUTIONS", "executions_of_function (function=?)"),
         ("TICKS", "PRIMARY KEY (function=?)"),
+        ("LENGTHEN_GAP", "gaps_of_function (function=?)"),
     ],
 )
 def test_a_statement_uses_its_index(connection: sqlite3.Connection, name: str, expected: str) -> None:
     assert expected in _plan(connection, getattr(statements, name))
 
 
-@pytest.mark.parametrize("name", ["CLAIM_DUE", "CLAIM_DUE_AT_ONCE", "CLAIM_NEVER_STARTED", "DISCARD_DUE"])
+@pytest.mark.parametrize(
+    "name", ["CLAIM_DUE", "CLAIM_DUE_AT_ONCE", "CLAIM_NEVER_STARTED", "DISCARD_DUE", "LENGTHEN_GAP"]
+)
 def test_a_queue_is_read_in_order_without_sorting(connection: sqlite3.Connection, name: str) -> None:
     assert "TEMP B-TREE" not in _plan(connection, getattr(statements, name))

@@ -192,6 +192,10 @@ class SqliteReader:
         """Return the newest gaps."""
         return [Gap(*row) for row in self._read(statements.GAPS, function, limit)]
 
+    def paused(self) -> dict[str, int]:
+        """Return since when crons are paused, by function."""
+        return dict(self._read(statements.PAUSED))
+
     def undelivered(self, *, since_us: int) -> Undelivered:
         """Return what waits of alerts, and what was given up since a moment."""
         ((waiting, oldest_us),) = self._read(outbox_statements.UNDELIVERED)

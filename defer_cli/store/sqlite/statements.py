@@ -155,6 +155,13 @@ ON CONFLICT (function, canonical) DO UPDATE SET mark_us = excluded.mark_us
 """
 FORGET_MARK = "DELETE FROM crons WHERE function = ? AND canonical = ?"
 RECORD_GAPS = "INSERT INTO gaps (function, canonical, after_us, until_us, reason) VALUES (?, ?, ?, ?, ?)"
+LENGTHEN_GAP = """
+UPDATE gaps SET until_us = max(until_us, ?4) WHERE until_us >= ?3 AND number = (
+    SELECT number FROM gaps WHERE function = ?1 AND canonical = ?2 AND reason = ?5 ORDER BY number DESC LIMIT 1)
+"""
+PAUSE = "INSERT INTO paused (function, since_us) VALUES (?, ?) ON CONFLICT (function) DO NOTHING"
+RESUME = "DELETE FROM paused WHERE function = ?"
+PAUSED = "SELECT function, since_us FROM paused"
 
 APPEND_LOGS = """
 INSERT INTO log_chunks (seq, attempt, part, lines, dropped)

@@ -164,9 +164,25 @@ class SqliteStore:
         """Keep the gaps, to be shown."""
         ticking.record_gaps(self._session, gaps)
 
+    def lengthen_gaps(self, gaps: Sequence[Gap]) -> None:
+        """Keep the gaps, each in one row with the one that it goes on."""
+        ticking.lengthen_gaps(self._session, gaps)
+
     def forget_marks(self, keep: Sequence[tuple[str, str]]) -> None:
         """Remove all marks but those of ``keep``."""
         ticking.forget_marks(self._session, keep)
+
+    def pause(self, function: str) -> bool:
+        """Keep that a cron is paused from now on; False: it was already."""
+        return ticking.pause(self._session, function)
+
+    def resume(self, function: str) -> bool:
+        """Keep that a cron is paused no more; False: it was not."""
+        return ticking.resume(self._session, function)
+
+    def paused(self) -> dict[str, int]:
+        """Return since when crons are paused, by function."""
+        return dict(self._session.execute(statements.PAUSED).fetchall())
 
     def append_logs(self, chunks: Sequence[LogChunk]) -> None:
         """Keep log chunks of executions that are still there."""

@@ -64,3 +64,21 @@ def record_gaps(session: Session, gaps: Sequence[Gap]) -> None:
     session.executemany(
         statements.RECORD_GAPS, [(gap.function, gap.canonical, gap.after_us, gap.until_us, gap.reason) for gap in gaps]
     )
+
+
+def lengthen_gaps(session: Session, gaps: Sequence[Gap]) -> None:
+    """Keep the gaps; one that goes on where the last of its cron with its reason ended becomes one with it."""
+    for gap in gaps:
+        row = gap.function, gap.canonical, gap.after_us, gap.until_us, gap.reason
+        if not session.execute(statements.LENGTHEN_GAP, row).rowcount:
+            session.execute(statements.RECORD_GAPS, row)
+
+
+def pause(session: Session, function: str) -> bool:
+    """Keep that a cron is paused from now on; False: it was already."""
+    return bool(session.execute(statements.PAUSE, (function, session.now())).rowcount)
+
+
+def resume(session: Session, function: str) -> bool:
+    """Keep that a cron is paused no more; False: it was not."""
+    return bool(session.execute(statements.RESUME, (function,)).rowcount)

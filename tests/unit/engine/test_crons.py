@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
+from defer_cli.domain import ticks
 from defer_cli.domain.ids import tick_id
 from defer_cli.engine import crons as crons_module
-from defer_cli.engine import owed
 from tests.unit.engine.cron_bench import Bench, cron, short
 
 DAILY = "0 8 * * *"
@@ -64,7 +64,7 @@ async def test_a_new_cron_owes_nothing_and_says_so() -> None:
     await bench.start(cron(WEEKLY))
 
     assert bench.ticks() == []
-    assert bench.gaps() == [("2026-11-23 12:00", "2026-11-23 12:00", owed.FIRST_SEEN)]
+    assert bench.gaps() == [("2026-11-23 12:00", "2026-11-23 12:00", ticks.FIRST_SEEN)]
 
 
 async def test_a_missed_monday_is_caught_up_once() -> None:
@@ -85,7 +85,7 @@ async def test_of_many_missed_ticks_the_latest_is_run_and_the_gap_is_one_row() -
     await bench.start(cron(DAILY))
 
     assert bench.ticks() == ["2026-11-23 08:00"]
-    assert bench.gaps()[1:] == [("2026-11-01 12:00", "2026-11-23 08:00", f"{owed.NO_RUNNER}; {RAN}")]
+    assert bench.gaps()[1:] == [("2026-11-01 12:00", "2026-11-23 08:00", f"{ticks.NO_RUNNER}; {RAN}")]
 
 
 async def test_after_catching_up_the_next_tick_comes_in_its_time() -> None:
@@ -105,7 +105,7 @@ async def test_catch_up_none_runs_nothing_but_shows_the_gap() -> None:
 
     assert bench.ticks() == []
     assert bench.gaps()[1:] == [
-        ("2026-11-01 12:00", "2026-11-23 12:00", f'{owed.NO_RUNNER}; catch_up is "none"'),
+        ("2026-11-01 12:00", "2026-11-23 12:00", f'{ticks.NO_RUNNER}; catch_up is "none"'),
     ]
 
 
@@ -119,7 +119,7 @@ async def test_a_runner_for_development_records_the_gap_and_sets_the_marks_to_no
     assert bench.ticks() == []
     assert bench.mark("0 8 * * *") == "2026-11-23 12:00"
     assert bench.gaps()[1:] == [
-        ("2026-11-01 12:00", "2026-11-23 12:00", f"{owed.NO_RUNNER}; defer dev does not catch up")
+        ("2026-11-01 12:00", "2026-11-23 12:00", f"{ticks.NO_RUNNER}; defer dev does not catch up")
     ]
 
 
@@ -139,7 +139,7 @@ async def test_after_a_stall_only_the_latest_tick_runs() -> None:
     await bench.wake_at("2026-11-23 12:05:11")
 
     assert bench.ticks() == ["2026-11-23 12:05"]
-    assert bench.gaps()[1:] == [("2026-11-23 12:00:30", "2026-11-23 12:05", f"{owed.STOOD_STILL}; {RAN}")]
+    assert bench.gaps()[1:] == [("2026-11-23 12:00:30", "2026-11-23 12:05", f"{ticks.STOOD_STILL}; {RAN}")]
 
 
 async def test_a_tick_that_is_a_little_late_is_no_gap() -> None:
@@ -171,7 +171,7 @@ async def test_a_changed_schedule_owes_nothing_and_says_so() -> None:
     await bench.start(cron(DAILY))
 
     assert bench.ticks() == []
-    assert bench.gaps()[1:] == [("2026-11-20 12:00", "2026-11-23 12:00", owed.CHANGED)]
+    assert bench.gaps()[1:] == [("2026-11-20 12:00", "2026-11-23 12:00", ticks.CHANGED)]
 
 
 async def test_going_back_to_an_old_schedule_owes_nothing() -> None:

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from defer_cli.engine import owed
+from defer_cli.domain import ticks
 from tests.unit.engine.cron_bench import Bench, cron, short
 
 DAILY = "0 8 * * *"
@@ -27,7 +27,7 @@ async def test_two_runners_on_one_store_fire_a_tick_once() -> None:
         await asyncio.gather(old.fire_due(), new.fire_due())
 
     assert bench.ticks() == [f"2026-11-{day} 08:00" for day in range(23, 30)]
-    assert [gap for gap in bench.gaps() if gap[2] != owed.FIRST_SEEN] == []
+    assert [gap for gap in bench.gaps() if gap[2] != ticks.FIRST_SEEN] == []
 
 
 async def test_two_versions_of_a_schedule_do_not_fight() -> None:
@@ -69,7 +69,7 @@ async def test_a_clock_that_jumps_ahead_is_a_gap_like_downtime() -> None:
     await bench.wake_at("2026-12-02 12:00")
 
     assert bench.ticks() == ["2026-12-02 08:00"]
-    assert bench.gaps()[1:] == [("2026-11-22 12:00", "2026-12-02 08:00", f"{owed.STOOD_STILL}; {RAN}")]
+    assert bench.gaps()[1:] == [("2026-11-22 12:00", "2026-12-02 08:00", f"{ticks.STOOD_STILL}; {RAN}")]
 
 
 async def test_after_ten_days_ahead_and_back_ticks_go_on_at_once_each_once() -> None:

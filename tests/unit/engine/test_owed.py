@@ -10,17 +10,8 @@ from hypothesis import strategies as st
 
 from defer_cli.domain.cron import Cron
 from defer_cli.domain.execution import to_microseconds
-from defer_cli.engine.owed import (
-    CHANGED,
-    FIRST_SEEN,
-    NO_RUNNER,
-    Owed,
-    Span,
-    last_tick_us,
-    next_tick_us,
-    owed_at_start,
-    owed_when_due,
-)
+from defer_cli.domain.ticks import CHANGED, FIRST_SEEN, NO_RUNNER, Owed, Span, last_tick_us, next_tick_us
+from defer_cli.engine.owed import owed_at_start, owed_when_due
 from tests.unit.engine.cron_bench import at
 
 MONDAYS = Cron.parse("0 8 * * MON")
