@@ -28,7 +28,7 @@ from defer_cli.engine.burst import Burst
 from defer_cli.engine.crons import Crons
 from defer_cli.engine.dispatcher import Dispatcher
 from defer_cli.engine.door import Door
-from defer_cli.engine.events import Listener, Note
+from defer_cli.engine.events import Listener, Logged, Note
 from defer_cli.engine.inbox import InboxImport
 from defer_cli.engine.measures import Measures
 from defer_cli.engine.polls import Polls
@@ -177,7 +177,7 @@ class Runner:
         ends, token = take_port(
             plan.settings,
             may_take_another=plan.is_dev,
-            warn=lambda text: self._listener.tell(Note("warning", text)),
+            warn=lambda text: self._listener.tell(Logged("warning", text)),
         )
         for end in ends:
             stack.enter_context(end)
@@ -282,12 +282,13 @@ class Runner:
 
     def _tell_of_what_was_left(self) -> None:
         aborted = sum(running.is_aborting for running in self._taken_back)
-        for count, message in (
-            (len(self._taken_back) - aborted, "executions of a runner that has ended are run again"),
-            (aborted, "executions that a runner was aborting when it ended are aborted"),
-        ):
-            if count:
-                self._listener.tell(Note("warning", message, {"count": count}))
+        if left := len(self._taken_back) - aborted:
+            self._listener.tell(Note("warning", "executions of a runner that has ended are run again", {"count": left}))
+        if aborted:
+            fields: dict[str, object] = {"count": aborted}
+            self._listener.tell(
+                Note("warning", "executions that a runner was aborting when it ended are aborted", fields)
+            )
 
     def _add_alarms(self) -> None:
         dispatcher, alarm = self._dispatcher, self._alarm

@@ -13,7 +13,7 @@ from defer_cli.cli.sink import Sink
 from defer_cli.domain.duration import in_words
 from defer_cli.domain.execution import to_moment
 from defer_cli.domain.visible import visible
-from defer_cli.engine.events import Aborting, LeftQueue, WorkerDied
+from defer_cli.engine.events import Aborting, LeftQueue, Logged, Reloaded, Started, WorkerDied
 
 if TYPE_CHECKING:
     from defer_cli.assembly import Banner
@@ -80,11 +80,22 @@ class HumanLog:
         now = _clock(datetime.now(UTC))
         if isinstance(event, LeftQueue):
             self._write(f"{now}  {visible(event.function)}  {event.state} before it ran  {self._id(event.id)}")
+        elif isinstance(event, Started):
+            self._write(f"{now}  {visible(event.function)}  attempt {event.attempt}  has started  {self._id(event.id)}")
         elif isinstance(event, Aborting):
-            self._write(f"{now}  {visible(event.function)}  attempt {event.attempt}  is being aborted  {self._id(event.id)}")
+            self._write(
+                f"{now}  {visible(event.function)}  attempt {event.attempt}  is being aborted  {self._id(event.id)}"
+            )
         elif isinstance(event, WorkerDied):
             words = f"worker {event.pid} {event.cause}; {counted(event.running, 'execution')} in it"
             self._write(f"{now}  {styled(visible(words), 'red', self._stream)}")
+        elif isinstance(event, Reloaded):
+            span = in_words(timedelta(seconds=event.seconds))
+            self._write(f"{now}  {visible(f'changed {event.changed} → {event.outcome} ({span})')}")
+        elif isinstance(event, Logged):
+            told = {"logger": event.logger, "error": event.error}
+            fields = {name: value for name, value in told.items() if value is not None}
+            self._write(f"{now}  {self._noted(event.level, event.text, fields)}")
         else:
             self._write(f"{now}  {self._noted(event.level, event.message, event.fields)}")
 

@@ -1,28 +1,28 @@
-"""What `defer run` writes: one logfmt or JSON line an event, a batch of them in one write."""
+"""What `defer run` writes: one logfmt or JSON line an event, a batch of them in one write; see docs/logs.md."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from time import time_ns
 from typing import TYPE_CHECKING, TextIO
 
 from defer_cli.cli.failures import show_problems
 from defer_cli.cli.output import cut
+from defer_cli.cli.record_forms import Fields, Seconds, form_of
 from defer_cli.cli.sink import Sink
 from defer_cli.domain.execution import to_moment
-from defer_cli.domain.visible import visible
-from defer_cli.engine.events import Aborting, LeftQueue, WorkerDied
+from defer_cli.engine.events import Aborting, LeftQueue, Logged, Note, Reloaded, Started
 
 if TYPE_CHECKING:
     from defer_cli.assembly import Banner
     from defer_cli.domain.function import FunctionSpec, Problem
-    from defer_cli.domain.settings import LogFormat
+    from defer_cli.domain.settings import LogFormat, LogLevel
     from defer_cli.domain.settle import Move
     from defer_cli.engine.events import Event
 
-Fields = Mapping[str, object]
-_LONGEST_ERROR = 4_000
+_LONGEST_TEXT = 4_000
 _SLOW = "nothing took them for a while"
+_RANKS = {"debug": 0, "info": 1, "warning": 2, "error": 3}
 _MESSAGES = {
     "succeed": ("info", "execution succeeded"),
     "fail": ("error", "execution failed"),
@@ -33,21 +33,30 @@ _MESSAGES = {
 
 
 class RecordLog:
-    """Writes what a runner does as records; see ``Sink`` for readers who are slow or hang up."""
+    """Writes what a runner does as records, from ``level`` on; what lies below costs nothing.
 
-    def __init__(self, stream: TextIO, log_format: LogFormat) -> None:
-        self._record, self._success = _FORMATS[log_format]
-        self._sink = Sink(
-            stream, dropped=lambda count: self._record("warning", "records dropped", {"count": count, "cause": _SLOW})
-        )
+    ``has_time``: None leaves it to the form. See ``Sink`` for readers who are slow or hang up.
+    """
+
+    def __init__(
+        self, stream: TextIO, log_format: LogFormat, *, level: LogLevel = "info", has_time: bool | None = None
+    ) -> None:
+        self._form = form_of(log_format, has_time=has_time)
+        self._least = _RANKS[level]
+        self._has_successes = self._least <= _RANKS["info"]
+        self._sink = Sink(stream, dropped=self._dropped)
 
     def settled(self, moves: Sequence[Move]) -> None:
         """Write a record for each attempt that has ended."""
-        success = self._success
+        if not self._has_successes:
+            moves = [move for move in moves if move.name != "succeed"]
+        success = self._form.success
         self._sink.write("".join([success(move) if move.name == "succeed" else self._ended(move) for move in moves]))
 
     def _ended(self, move: Move) -> str:
         level, message = _MESSAGES[move.name]
+        if _RANKS[level] < self._least:
+            return ""
         fields: dict[str, object] = {"function": move.function, "id": move.id, "attempt": move.attempt}
         if move.started_us:
             fields["duration"] = Seconds(move.at_us - move.started_us)
@@ -56,22 +65,31 @@ class RecordLog:
         error = move.error
         if error is not None:
             fields["code"] = str(error.code)
-            fields["error"] = cut(f"{error.type}: {error.message}" if error.message else error.type, _LONGEST_ERROR)
+            fields["error"] = cut(f"{error.type}: {error.message}" if error.message else error.type, _LONGEST_TEXT)
             if error.location:
                 fields["where"] = error.location
-        return self._record(level, message, fields)
+        return self._form.record(move.at_us, level, message, fields)
 
     def tell(self, event: Event) -> None:
         """Write a record of something else that has happened."""
         if isinstance(event, LeftQueue):
             self.write("info", f"execution {event.state}", {"function": event.function, "id": event.id})
+        elif isinstance(event, Started):
+            fields = {"function": event.function, "id": event.id, "attempt": event.attempt, "pid": event.pid}
+            self.write("debug", "execution started", fields)
         elif isinstance(event, Aborting):
             fields = {"function": event.function, "id": event.id, "attempt": event.attempt}
             self.write("info", "execution aborting", fields)
-        elif isinstance(event, WorkerDied):
-            self.write("error", "worker died", {"pid": event.pid, "cause": event.cause, "running": event.running})
-        else:
+        elif isinstance(event, Reloaded):
+            fields = {"changed": event.changed, "outcome": event.outcome, "functions": event.functions}
+            self.write("info", "functions reloaded", fields | {"duration": Seconds(event.seconds * 1e6)})
+        elif isinstance(event, Logged):
+            told = {"logger": event.logger, "text": event.text, "error": event.error}
+            self.write(event.level, "runner logged", {name: text for name, text in told.items() if text is not None})
+        elif isinstance(event, Note):
             self.write(event.level, event.message, event.fields)
+        else:
+            self.write("error", "worker died", {"pid": event.pid, "cause": event.cause, "running": event.running})
 
     def ready(self, banner: Banner) -> None:
         """Write that the runner is up, and what it is."""
@@ -99,59 +117,18 @@ class RecordLog:
         show_problems(problems)
 
     def write(self, level: str, message: str, fields: Fields) -> None:
-        """Write one record."""
-        self._sink.write(self._record(level, message, fields))
+        """Write one record, unless it is below the level."""
+        if _RANKS[level] >= self._least:
+            short = {name: cut(value, _LONGEST_TEXT) if type(value) is str else value for name, value in fields.items()}
+            self._sink.write(self._form.record(_now_us(), level, message, short))
 
     def flush(self) -> None:
         """Wait a moment until all records are written."""
         self._sink.flush()
 
-
-class Seconds(int):
-    """A span in microseconds, written as seconds."""
-
-
-def _logfmt(level: str, message: str, fields: Fields) -> str:
-    parts = [f'level={level} message="{_escaped(message)}"']
-    parts += [f"{name}={_logfmt_value(value)}" for name, value in fields.items()]
-    return " ".join(parts) + "\n"
+    def _dropped(self, count: int) -> str:
+        return self._form.record(_now_us(), "warning", "records dropped", {"count": count, "cause": _SLOW})
 
 
-def _logfmt_value(value: object) -> str:
-    if isinstance(value, Seconds):
-        return f"{value / 1e6:.6f}s"
-    if isinstance(value, bool | int | float):
-        return str(value)
-    text = str(value)
-    if text.isascii() and text.isprintable() and text and not any(letter in ' "=\\' for letter in text):
-        return text
-    return f'"{_escaped(text)}"'
-
-
-def _escaped(text: str) -> str:
-    return visible(text.replace("\\", "\\\\").replace('"', '\\"'))
-
-
-def _logfmt_success(move: Move) -> str:
-    return (
-        f'level=info message="execution succeeded" function={move.function} id={move.id} '
-        f"attempt={move.attempt} duration={(move.at_us - move.started_us) / 1e6:.6f}s\n"
-    )
-
-
-def _json(level: str, message: str, fields: Fields) -> str:
-    plain = {name: value / 1e6 if isinstance(value, Seconds) else value for name, value in fields.items()}
-    return json.dumps({"level": level, "message": message, **plain}, default=str) + "\n"
-
-
-def _json_success(move: Move) -> str:
-    return (
-        f'{{"level": "info", "message": "execution succeeded", "function": "{move.function}", "id": "{move.id}", '
-        f'"attempt": {move.attempt}, "duration": {(move.at_us - move.started_us) / 1e6:.6f}}}\n'
-    )
-
-
-_FORMATS: dict[LogFormat, tuple[Callable[[str, str, Fields], str], Callable[[Move], str]]] = {
-    "logfmt": (_logfmt, _logfmt_success),
-    "json": (_json, _json_success),
-}
+def _now_us() -> int:
+    return time_ns() // 1000

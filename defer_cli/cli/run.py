@@ -16,6 +16,14 @@ if TYPE_CHECKING:
 LogFormatFlag = Annotated[
     str | None, typer.Option("--log-format", metavar="logfmt|json", help="The form of the records; default: logfmt.")
 ]
+LogLevelFlag = Annotated[
+    str | None,
+    typer.Option("--log-level", metavar="LEVEL", help="The least to tell: debug, info, warning, error; default: info."),
+]
+LogTimeFlag = Annotated[
+    str | None,
+    typer.Option("--log-time", metavar="on|off", help="Begin records with their time; default: on for json."),
+]
 Burst = Annotated[
     bool, typer.Option("--burst", help="Fire no crons; run what is due, then end: 1 when something failed or waits.")
 ]
@@ -36,6 +44,8 @@ def run(
     port: Port = None,
     grace: Grace = None,
     log_format: LogFormatFlag = None,
+    log_level: LogLevelFlag = None,
+    log_time: LogTimeFlag = None,
     burst: Burst = False,
     trigger: Triggers = None,
 ) -> int:
@@ -56,11 +66,14 @@ def run(
         port=port,
         grace=grace,
         log_format=log_format,
+        log_level=log_level,
+        log_time=log_time,
     )
     triggers = tuple(trigger or ())
     found = _find_crons(triggers, place) if triggers else None
     _warn_of_deploys(place)
-    log = RecordLog(sys.stdout, place.settings.log_format)
+    settings = place.settings
+    log = RecordLog(sys.stdout, settings.log_format, level=settings.log_level, has_time=settings.log_time)
     try:
         code = run_in(place, log, is_burst=burst, triggers=triggers, found=found)
         if code != INVALID:

@@ -7,11 +7,13 @@ import logging
 from typing import TYPE_CHECKING
 
 from defer_cli.assembly import Plan, Runner, RunnerListener
-from defer_cli.engine.events import Note
+from defer_cli.engine.events import Logged
 
 if TYPE_CHECKING:
     from defer_cli.cli.place import Place
     from defer_cli.discovery.discover import Discovery
+
+_LEVELS = ((logging.ERROR, "error"), (logging.WARNING, "warning"), (logging.INFO, "info"), (0, "debug"))
 
 
 def run_in(
@@ -35,10 +37,14 @@ def run_in(
         found=found,
     )
     handler = _Warnings(listener)
+    own = logging.getLogger("defer_cli")
     logging.getLogger().addHandler(handler)
+    if place.settings.log_level == "debug":
+        own.setLevel(logging.DEBUG)
     try:
         return asyncio.run(Runner(plan, listener).run())
     finally:
+        own.setLevel(logging.NOTSET)
         logging.getLogger().removeHandler(handler)
 
 
@@ -46,12 +52,11 @@ class _Warnings(logging.Handler):
     """What parts of the runner, and the libraries below it, warn of is shown like all else."""
 
     def __init__(self, listener: RunnerListener) -> None:
-        super().__init__(logging.WARNING)
+        super().__init__()
         self._listener = listener
 
     def emit(self, record: logging.LogRecord) -> None:
-        level = "error" if record.levelno >= logging.ERROR else "warning"
-        fields: dict[str, object] = {"logger": record.name}
-        if record.exc_info and record.exc_info[1] is not None:
-            fields["error"] = repr(record.exc_info[1])
-        self._listener.tell(Note(level, record.getMessage(), fields))
+        level = next(name for least, name in _LEVELS if record.levelno >= least)
+        raised = record.exc_info[1] if record.exc_info else None
+        error = None if raised is None else repr(raised)
+        self._listener.tell(Logged(level, record.getMessage(), record.name, error))

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable
+import select
+import stat
+from collections.abc import Callable, Iterator
 from queue import SimpleQueue
 from threading import Event, RLock, Thread
 from time import sleep
@@ -27,6 +29,7 @@ class Sink:
         self._descriptor = stream.fileno()
         self._encoding = stream.encoding
         self._errors = stream.errors or "strict"
+        self._is_pipe = stat.S_ISFIFO(os.fstat(self._descriptor).st_mode)
         self._dropped_line = dropped
         self._items: SimpleQueue[str | Event] = SimpleQueue()
         self._lock = RLock()  # a finaliser may log while this very thread writes
@@ -73,12 +76,25 @@ class Sink:
             items = [self._items.get()]
             items += [self._items.get() for _ in range(self._items.qsize())]
             text = "".join([item for item in items if isinstance(item, str)])
-            self._push(text.encode(self._encoding, self._errors))
+            for part in self._parts(text.encode(self._encoding, self._errors)):
+                self._push(part)
             self._gone += len(text)
             for item in items:
                 if isinstance(item, Event):
                     item.set()
             sleep(_BREATH_SECONDS)  # what comes meanwhile shares the next write
+
+    def _parts(self, data: bytes) -> Iterator[bytes]:
+        """Give whole lines, in parts that a pipe takes at once or not at all.
+
+        Others may write to the same pipe (``2>&1``), and would get between the halves of a larger one while it is full.
+        """
+        start = 0
+        while self._is_pipe and len(data) - start > select.PIPE_BUF:
+            end = data.rfind(b"\n", start, start + select.PIPE_BUF) + 1 or data.find(b"\n", start) + 1 or len(data)
+            yield data[start:end]
+            start = end
+        yield data[start:]
 
     def _push(self, data: bytes) -> None:
         """Write past the stream's buffer: its lock, held by a thread that waits, would abort the interpreter's end."""

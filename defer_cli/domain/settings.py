@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from difflib import get_close_matches
 from ipaddress import IPv6Address, ip_address
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, get_args
 
 from defer_cli.domain.duration import parse_duration
 from defer_cli.domain.errors import SettingError
 
 LogFormat: TypeAlias = Literal["logfmt", "json"]
+LogLevel: TypeAlias = Literal["debug", "info", "warning", "error"]
 
-_LOG_FORMATS = ("logfmt", "json")
 _HIGHEST_PORT = 65_535
 _DIGITS = re.compile(r"[0-9]{1,18}")
 _REACHED_AS = re.compile(r"(\[[0-9a-f:.]{2,45}\]|[a-z0-9_.-]{1,253})(?::([0-9]{1,5}))?", re.IGNORECASE)
@@ -40,6 +40,10 @@ class Settings:
     """0: any free one; None: no API and no console."""
     grace: timedelta = timedelta(seconds=20)
     log_format: LogFormat = "logfmt"
+    log_level: LogLevel = "info"
+    """The least that is worth a record."""
+    log_time: bool | None = None
+    """Whether records carry their time; None: JSON does, logfmt does not."""
     mask: tuple[str, ...] = ()
     """More names under which arguments and results are masked, beside ``password``, ``token`` and their like."""
     allowed_hosts: tuple[str, ...] = ()
@@ -127,7 +131,7 @@ def _first_given(
 
 def _refuse_unknown(pyproject: Mapping[str, object]) -> None:
     for name in pyproject:
-        if name in _PARSERS:
+        if name in _PARSERS or name == "alerts":  # a table of its own: alert_settings.py
             continue
         if name in {"token", "token_file"}:
             mend = "a token does not belong into a file that is committed: set DEFER_TOKEN in the environment"
@@ -193,10 +197,22 @@ def _grace(value: object, where: str) -> timedelta:
     return parse_duration(_number_in(value), where=where)
 
 
-def _log_format(value: object, where: str) -> str:
-    if value not in _LOG_FORMATS:
-        raise SettingError(f"{value!r} is not a log format", where=where, mend=f"use {' or '.join(_LOG_FORMATS)}")
-    return str(value)
+def _one_of(words: tuple[str, ...], *, what: str) -> Callable[[object, str], str]:
+    def parse(value: object, where: str) -> str:
+        if value not in words:
+            mend = f"use {', '.join(words[:-1])} or {words[-1]}"
+            raise SettingError(f"{value!r} is not a {what}", where=where, mend=mend)
+        return str(value)
+
+    return parse
+
+
+def _switch(value: object, where: str) -> bool:
+    if isinstance(value, bool):
+        return value
+    if value not in ("on", "off"):
+        raise SettingError(f"{value!r} is neither on nor off", where=where, mend="use on or off")
+    return value == "on"
 
 
 def masked_names(value: object, where: str) -> tuple[str, ...]:
@@ -235,7 +251,9 @@ _PARSERS: dict[str, Callable[[object, str], object]] = {
     "host": _host,
     "port": _port,
     "grace": _grace,
-    "log_format": _log_format,
+    "log_format": _one_of(get_args(LogFormat), what="log format"),
+    "log_level": _one_of(get_args(LogLevel), what="log level"),
+    "log_time": _switch,
     "mask": masked_names,
     "allowed_hosts": _allowed_hosts,
 }

@@ -27,7 +27,7 @@ from defer_cli.domain.settle import (
 )
 from defer_cli.domain.states import State
 from defer_cli.engine.endings import GRACE_SECONDS, Endings
-from defer_cli.engine.events import Aborting, LeftQueue, Listener, WorkerDied
+from defer_cli.engine.events import Aborting, LeftQueue, Listener, Started, WorkerDied
 from defer_cli.engine.roster import Roster
 from defer_cli.engine.slots import Slots
 from defer_cli.engine.standstill import Standstill
@@ -156,6 +156,12 @@ class Dispatcher:
             frames.setdefault(worker, []).append(item)
         for worker, items in frames.items():
             worker.begin(items)
+        if _log.isEnabledFor(logging.DEBUG):
+            for worker, items in frames.items():
+                for item in items:
+                    self._listener.tell(
+                        Started(self._assigned[item.seq].running.function, item.id, item.attempt, worker.pid)
+                    )
 
     def _assign(self, running: Running, crew: Crew, worker: WorkerProcess, loop_now: float) -> StartItem:
         spec = crew.specs[running.function]

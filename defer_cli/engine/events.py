@@ -19,6 +19,16 @@ class LeftQueue:
 
 
 @dataclass(frozen=True, slots=True)
+class Started:
+    """A worker has got an attempt; told only where the log level is debug."""
+
+    function: str
+    id: str
+    attempt: int
+    pid: int
+
+
+@dataclass(frozen=True, slots=True)
 class Aborting:
     """Somebody has forced a running execution to end; how it does is told when it has."""
 
@@ -37,15 +47,38 @@ class WorkerDied:
 
 
 @dataclass(frozen=True, slots=True)
+class Reloaded:
+    """Files were saved, and the functions loaded anew; ``outcome`` says in words which, and which were not."""
+
+    changed: str
+    outcome: str
+    functions: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Logged:
+    """What a part of the runner, or a library below it, has to say in words of its own."""
+
+    level: str
+    text: str
+    logger: str | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Note:
-    """Something a person running this should read: a reload, a missed tick, a refused inbox entry."""
+    """Something a person running this should read: a missed tick, a refused inbox entry.
+
+    Messages and names of fields are fixed, and documented in docs/logs.md; what varies is in the values.
+    """
 
     level: str
     message: str
     fields: dict[str, object] = field(default_factory=dict)
 
 
-Event = LeftQueue | Aborting | WorkerDied | Note
+Event = LeftQueue | Started | Aborting | WorkerDied | Reloaded | Logged | Note
 
 
 class Listener(Protocol):

@@ -6,13 +6,11 @@ import asyncio
 import os
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import timedelta
 from pathlib import Path
 
 from defer_cli.discovery.discover import Discovery, discover_in_thread
-from defer_cli.domain.duration import in_words
 from defer_cli.domain.function import FunctionSpec, Problem
-from defer_cli.engine.events import Listener, Note
+from defer_cli.engine.events import Listener, Note, Reloaded
 from defer_cli.engine.saves import saves
 from defer_cli.workers.pool import Pool
 
@@ -50,7 +48,7 @@ class Reload:
             try:
                 await self._reload(changed)
             except OSError as error:  # no room for another process, say: the next save tries again
-                self._listener.tell(Note("error", f"the reload failed: {error}; save again"))
+                self._listener.tell(Note("error", "the reload failed, save again", {"error": str(error)}))
 
     async def _reload(self, changed: Sequence[str]) -> None:
         began = time.monotonic()
@@ -62,8 +60,8 @@ class Reload:
         await self._exchange(found)
         files = {Path(os.path.relpath(os.path.join(self._project, path), self._project)).as_posix() for path in changed}
         names = _some(sorted(Path(path).name for path in changed))
-        message = f"changed {names} → {self._outcome(before, files)} ({in_words(_since(began))})"
-        self._listener.tell(Note("info", message, {"changed": names, "functions": len(found.functions)}))
+        seconds = time.monotonic() - began
+        self._listener.tell(Reloaded(names, self._outcome(before, files), len(found.functions), seconds))
 
     def _outcome(self, before: Mapping[str, FunctionSpec], changed: set[str]) -> str:
         """Say what came of a reload, first of all for the functions of the files that changed."""
@@ -83,7 +81,8 @@ class Reload:
         keep = [name for name, spec in self._pool.specs.items() if spec.file in broken]
         failed = await self._pool.exchange(found.functions, keep=keep)
         for name, why in failed.items():
-            self._listener.tell(Note("error", f"{name} could not be imported in a worker", {"reason": why}))
+            fields: dict[str, object] = {"function": name, "reason": why}
+            self._listener.tell(Note("error", "a function could not be imported in a worker", fields))
         await self._on_exchange(self._pool.specs)
 
 
@@ -94,7 +93,3 @@ def _some(names: Sequence[str]) -> str:
 
 def _count(functions: int) -> str:
     return "1 function" if functions == 1 else f"{functions} functions"
-
-
-def _since(began: float) -> timedelta:
-    return timedelta(seconds=time.monotonic() - began)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from defer_cli.discovery.discover import Discovery
 
 _NO_PROJECT = "run `defer init`, or name one with --project"
-_SHOWN = ("workers", "slots", "host", "port", "grace", "log_format")
+_SHOWN = ("workers", "slots", "host", "port", "grace", "log_format", "log_level", "log_time")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -111,6 +111,7 @@ def test_a_success_is_one_json_record() -> None:
     (line,) = recorded(SUCCESS, form="json")
 
     assert json.loads(line) == {
+        "time": "2026-11-23T12:12:44.038214Z",
         "level": "info",
         "message": "execution succeeded",
         "function": "send",

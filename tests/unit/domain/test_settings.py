@@ -69,6 +69,8 @@ def test_every_setting_can_stand_in_the_project_file() -> None:
         "port": 0,
         "grace": "1m",
         "log_format": "json",
+        "log_level": "warning",
+        "log_time": False,
     }
 
     assert resolved(pyproject=table) == Settings(
@@ -80,12 +82,19 @@ def test_every_setting_can_stand_in_the_project_file() -> None:
         port=0,
         grace=timedelta(minutes=1),
         log_format="json",
+        log_level="warning",
+        log_time=False,
     )
 
 
 @pytest.mark.parametrize("off", ["off", " OFF "])
 def test_the_port_can_be_off(off: str) -> None:
     assert resolved(environ={"DEFER_PORT": off}).port is None
+
+
+@pytest.mark.parametrize(("word", "is_on"), [("on", True), ("off", False)])
+def test_the_time_of_records_is_switched_by_a_word(word: str, is_on: bool) -> None:
+    assert resolved(environ={"DEFER_LOG_TIME": word}).log_time is is_on
 
 
 @pytest.mark.parametrize(("value", "span"), [("20", 20), ("1m", 60), ("0s", 0)])
@@ -132,6 +141,9 @@ def test_an_error_names_its_source(source: dict[str, Any], where: str) -> None:
         {"grace": "soon"},
         {"log_format": "Json"},
         {"log_format": ["json"]},
+        {"log_level": "warn"},
+        {"log_time": "yes"},
+        {"log_time": 1},
         {"directory": ""},
         {"directory": 1},
         {"data": "a\0b"},
