@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -13,16 +13,31 @@ from defer_cli.console.charts import KIND_WORDS, RANGES, chart
 from defer_cli.console.functions import NOTHING
 from defer_cli.console.overview import Waiting
 from defer_cli.console.views import View
+from defer_cli.console.words import Status
 from defer_cli.domain.execution import to_moment
 from defer_cli.domain.function import FunctionSpec
+from defer_cli.domain.ids import tick_id
 from defer_cli.domain.listing import in_words, next_fires
 from defer_cli.domain.states import FINAL_STATES, State
 from defer_cli.web.backend import Backend
 
 _DOTS = 50
 _NEWEST = 25
-_FIRES = 5
+_FIRES = 10
+_TICKS = 10
 _HOUR_US = 3_600_000_000
+
+
+class Ticks(NamedTuple):
+    """A tick of a cron that was fired, or a span of those that were not."""
+
+    standing: Status
+    after_us: int
+    """Of a span: the moment after which its ticks lie."""
+    until_us: int
+    reason: str
+    execution: str
+    """The id of what it ran, which may have been pruned; empty for a span."""
 
 
 class FunctionPage:
@@ -37,15 +52,15 @@ class FunctionPage:
         backend = self._backend
         spec = backend.functions.get(name)
         now_us = backend.now_us()
-        states, waiting, paused = await asyncio.gather(
-            backend.ask("counts"), backend.ask("waiting", now_us=now_us), backend.ask("paused")
-        )
+        states, waiting = await asyncio.gather(backend.ask("counts"), backend.ask("waiting", now_us=now_us))
         if spec is None and name not in states:
             raise HTTPException(404, f"There is no function {name}, and no execution of one.")
-        activity, ended, newest = await asyncio.gather(
+        is_cron = spec is not None and spec.kind == "cron"
+        activity, ended, newest, told = await asyncio.gather(
             backend.ask("activity_of", function=name, now_us=now_us),
             self._executions(name, _DOTS, states=[str(state) for state in FINAL_STATES]),
             self._executions(name, _NEWEST),
+            self._ticks(name) if is_cron else _no_ticks(),
         )
         now = to_moment(now_us)
         counts = states.get(name, {})
@@ -54,8 +69,11 @@ class FunctionPage:
             "spec": spec,
             "signature": None if spec is None else signature(spec),
             "schedule_words": in_words(spec.schedule) if spec is not None and spec.schedule else "",
-            "fires": [] if spec is None or name in paused else await asyncio.to_thread(next_fires, spec, now, _FIRES),
-            "paused_since": paused.get(name),
+            "fires": []
+            if spec is None or told["paused_since"]
+            else await asyncio.to_thread(next_fires, spec, now, _FIRES),
+            "paused_since": told["paused_since"],
+            "ticks": ticks_of(name, told),
             "running": counts.get(State.STARTED, 0) + counts.get(State.ABORTING, 0),
             "waiting": Waiting.of([waiting[name]] if name in waiting else []),
             "activity": activity or NOTHING,
@@ -86,6 +104,26 @@ class FunctionPage:
         found = await self._backend.ask("executions", page={"first": count}, filters={"functions": [name], **filters})
         items: list[Mapping[str, Any]] = found["items"]
         return items
+
+    async def _ticks(self, name: str) -> Mapping[str, Any]:
+        told: Mapping[str, Any] = await self._backend.ask("ticks", function=name, limit=_TICKS)
+        return told
+
+
+async def _no_ticks() -> Mapping[str, Any]:
+    return {"paused_since": None, "fired": [], "gaps": []}
+
+
+def ticks_of(name: str, told: Mapping[str, Any]) -> list[Ticks]:
+    """Return the newest ticks of a cron, those that were fired and those that were not, the newest first."""
+    fired = [Ticks(Status("fired", "delayed"), at_us, at_us, "", tick_id(name, at_us)) for at_us in told["fired"]]
+    looks = {"missed": Status("missed", "failed"), "skipped": Status("skipped", "paused")}
+    spans = [
+        Ticks(looks[gap["kind"]], gap["after"], gap["until"], gap["reason"], "")
+        for gap in told["gaps"]
+        if gap["kind"] in looks
+    ]
+    return sorted(fired + spans, key=lambda one: -one.until_us)[:_TICKS]
 
 
 def signature(spec: FunctionSpec) -> str:
