@@ -154,7 +154,7 @@ def ask(data: DataFolder, question: str, **parameters: Any) -> Any:
 @contextmanager
 def asking(data: DataFolder) -> Iterator[Callable[..., Any]]:
     """Yield what puts several questions to the same runner, or to the store that this command owns meanwhile."""
-    with _reached_or_owned(data) as line:
+    with reached_or_owned(data) as line:
         if line is not None:
             yield line.ask
             return
@@ -177,7 +177,7 @@ def change(data: DataFolder, name: str, **parameters: Any) -> Any:
 @contextmanager
 def changing(data: DataFolder) -> Iterator[Callable[..., Any]]:
     """Yield what makes several changes through the same runner, or in the store that this command owns meanwhile."""
-    with _reached_or_owned(data) as line:
+    with reached_or_owned(data) as line:
         if line is not None:
             yield line.ask
             return
@@ -194,7 +194,7 @@ def changing(data: DataFolder) -> Iterator[Callable[..., Any]]:
 
 def enqueue(data: DataFolder, call: Enqueue) -> Stored | None:
     """Store a call; None: stored as asked. Raises ``CallRefused``."""
-    with _reached_or_owned(data) as line:
+    with reached_or_owned(data) as line:
         if line is None:
             return _insert(data, call)
         result = line.enqueue(call)
@@ -211,7 +211,7 @@ def _insert(data: DataFolder, call: Enqueue) -> Stored:
 
 
 @contextmanager
-def _reached_or_owned(data: DataFolder) -> Iterator[Line | None]:
+def reached_or_owned(data: DataFolder) -> Iterator[Line | None]:
     """Yield a conversation with the runner, or None while this command owns the data folder.
 
     A runner that starts or stops holds the lock and does not answer yet, or no more: it is given a moment.

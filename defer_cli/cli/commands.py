@@ -29,6 +29,8 @@ _COMMANDS = {
     "reschedule": "Give executions that wait another time.",
     "rerun": "Run executions once more.",
     "prune": "Delete what finished long ago.",
+    "backup": "Copy everything that is stored, while it runs.",
+    "restore": "Put a backup in the place of what is stored.",
     "doctor": "Look at everything defer stands on.",
 }
 _FUNCTIONS = {"list": "list_functions"}

@@ -36,7 +36,7 @@ def examined(path: Path) -> Iterator[SqliteReader]:
     Raises ``StoreError`` for a database that is damaged, newer or not ours.
     """
     with reporting(path):
-        connection = _open(path)
+        connection = open_still(path)
         try:
             check_is_ours(connection, path)
             check_is_known(schema_version(connection), path)
@@ -52,7 +52,7 @@ def look_for_damage(path: Path, *, seconds: float | None = None, is_owned: bool 
     """
     deadline = None if seconds is None else time.monotonic() + seconds
     with reporting(path):
-        connection = open_reading(path) if is_owned else _open(path)
+        connection = open_reading(path) if is_owned else open_still(path)
         try:
             if deadline is not None:
                 connection.set_progress_handler(lambda: time.monotonic() > deadline, _STEPS_A_LOOK)
@@ -66,7 +66,7 @@ def look_for_damage(path: Path, *, seconds: float | None = None, is_owned: bool 
     return True
 
 
-def _open(path: Path) -> sqlite3.Connection:
+def open_still(path: Path) -> sqlite3.Connection:
     """Open it as a file that nobody changes: nothing is made beside it. A log that was left has to be read as well."""
     log = path.with_name(path.name + "-wal")
     if log.exists() and log.stat().st_size:
