@@ -13,6 +13,7 @@ from defer_cli.domain.execution import Attempt, Execution, to_microseconds
 from defer_cli.domain.paging import Filters, Page, PageInfo, cursor_at, position_of
 from defer_cli.domain.states import State
 from defer_cli.domain.ticks import CHANGED, FIRST_SEEN, PAUSED
+from defer_cli.figures import FIGURES
 from defer_cli.link.frames import LARGEST_FRAME
 from defer_cli.store.contract import Reader
 
@@ -263,6 +264,7 @@ QUESTIONS: Mapping[str, Callable[..., Any]] = {
     "log_after": log_after,
     "oldest_due": oldest_due,
     "health": health,
+    **FIGURES,
 }
 
 

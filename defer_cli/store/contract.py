@@ -15,6 +15,7 @@ from defer_cli.domain.log_chunk import LogChunk
 from defer_cli.domain.paging import Filters
 from defer_cli.domain.settle import Move, Running
 from defer_cli.domain.states import State
+from defer_cli.store.figures import Figures
 from defer_cli.store.outbox import Outbox
 
 
@@ -275,7 +276,7 @@ class Store(Protocol):
         """Close the store after a fatal error: leave the files as they are, for the next start to recover."""
 
 
-class Reader(Protocol):
+class Reader(Figures, Protocol):
     """The reading side: short statements on a connection that cannot write."""
 
     def get(self, id: str) -> Execution | None:
@@ -358,11 +359,11 @@ class Reader(Protocol):
     def gaps(self, function: str | None = None, *, limit: int) -> list[Gap]:
         """Return the newest gaps."""
 
-    def paused(self) -> dict[str, int]:
-        """Return since when crons are paused, by function."""
-
     def undelivered(self, *, since_us: int) -> Undelivered:
         """Return what waits of alerts, and what was given up since a moment."""
+
+    def paused(self) -> dict[str, int]:
+        """Return since when crons are paused, by function."""
 
     def close(self) -> None:
         """Close the connection."""

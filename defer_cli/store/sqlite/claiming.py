@@ -191,6 +191,7 @@ def discard_rows(session: Session, rows: list[tuple[int, str, str]], now: int) -
         session.blocks.moved([seq for seq, _, _ in rows], "discarded")
         for _, _, function in rows:
             session.counters.move(function, "created", "discarded")
+            session.history.ended(function, "discarded", now)
     return [Ending(seq, id, function, State.DISCARDED) for seq, id, function in rows]
 
 
@@ -214,6 +215,7 @@ def _cancel_waiting(session: Session, function: str, now: int, result: Claim) ->
     if rows:
         session.executemany(statements.CLAIM_CANCEL, [(now, now, seq) for _, seq, _ in rows])
         session.counters.move(function, "created", "cancelled", len(rows))
+        session.history.ended(function, "cancelled", now, count=len(rows))
         session.blocks.moved([seq for _, seq, _ in rows], "cancelled")
         result.ended += [Ending(seq, id, function, State.CANCELLED) for _, seq, id in rows]
     if len(rows) == budget:

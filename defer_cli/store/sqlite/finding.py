@@ -7,13 +7,14 @@ from heapq import merge
 from itertools import islice
 from sqlite3 import Connection
 from time import monotonic
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from defer_cli.domain.paging import Filters
 from defer_cli.store.contract import Found
-from defer_cli.store.sqlite import statements
+from defer_cli.store.figures import Counted
+from defer_cli.store.sqlite import figures_statements, statements
 from defer_cli.store.sqlite.blocks import BLOCK_BITS
-from defer_cli.store.sqlite.criteria import block_conditions_of, conditions_of, sources_of
+from defer_cli.store.sqlite.criteria import Source, block_conditions_of, conditions_of, sources_of
 from defer_cli.store.sqlite.rows import execution_of
 from defer_cli.store.sqlite.statements import as_list
 
@@ -22,6 +23,7 @@ Span: TypeAlias = tuple[int, int]
 
 LONGEST_SECONDS = 0.1
 """After this a search gives what it has found; it stops between two stretches, so it may take a little longer."""
+LONGEST_COUNT_SECONDS = 0.04
 _SHORT_SECONDS = 0.002
 _FIRST_STRETCH = 16
 _BLOCKS_AT_ONCE = 1_024
@@ -46,6 +48,15 @@ def find(
         connection.execute("COMMIT")
     rows.sort(key=lambda row: -row[-1])
     return Found([(row[-1], execution_of(row[:-1])) for row in rows], stopped_at)
+
+
+def count_found(connection: Connection, filters: Filters, *, most: int) -> Counted:
+    """Return how many executions pass ``filters``, up to ``most``, as far as the time for it goes."""
+    connection.execute("BEGIN")
+    try:
+        return _Search(connection, filters, is_backward=False).count(most, _reach(connection, None, None))
+    finally:
+        connection.execute("COMMIT")
 
 
 def _reach(connection: Connection, after: int | None, before: int | None) -> Span:
@@ -74,13 +85,31 @@ class _Search:
             self.found += self._read(low, high, limit - len(self.found))
             if len(self.found) >= limit:
                 return None
-            now = monotonic()
-            if now > deadline:
+            if self._is_over(began, deadline):
                 end = high if self._is_backward else low
                 return None if end == reach[self._is_backward] else end
-            if now - began < _SHORT_SECONDS:
-                self._stretch *= 2
         return None
+
+    def count(self, most: int, reach: Span) -> Counted:
+        """Return how many there are; a few more than ``most`` are not looked for."""
+        deadline = monotonic() + LONGEST_COUNT_SECONDS
+        counted = 0
+        for low, high in self._stretches(reach):
+            began = monotonic()
+            for source in self._sources:  # no execution is in two of them
+                counted += self._count_source(source, low, high, most + 1 - counted)
+            if counted > most:
+                return Counted(most, is_more=True)
+            if self._is_over(began, deadline):
+                return Counted(counted, is_more=low > reach[0])
+        return Counted(counted, is_more=False)
+
+    def _is_over(self, began: float, deadline: float) -> bool:
+        """Whether time has run out; else the next stretch is longer where the last was quick."""
+        now = monotonic()
+        if now - began < _SHORT_SECONDS:
+            self._stretch *= 2
+        return now > deadline
 
     def _read(self, low: int, high: int, limit: int) -> list[int]:
         parts = [self._read_source(source, low, high, limit) for source in self._sources]
@@ -88,15 +117,21 @@ class _Search:
             return parts[0]
         return list(islice(merge(*parts, reverse=not self._is_backward), limit))
 
-    def _read_source(self, source: Any, low: int, high: int, limit: int) -> list[int]:
+    def _read_source(self, source: Source, low: int, high: int, limit: int) -> list[int]:
         statement = statements.FIND_SEQS.format(
-            seq=source.seq,
-            source=source.text,
-            conditions=f"{source.condition} AND {source.seq} BETWEEN ? AND ? AND {self._conditions.text}",
-            order=self._order,
+            seq=source.seq, source=source.text, conditions=self._conditions_in(source), order=self._order
         )
         parameters = (*source.parameters, low, high, *self._conditions.parameters, limit)
         return [seq for (seq,) in self._connection.execute(statement, parameters).fetchall()]
+
+    def _count_source(self, source: Source, low: int, high: int, limit: int) -> int:
+        statement = figures_statements.COUNT_FOUND.format(source=source.text, conditions=self._conditions_in(source))
+        parameters = (*source.parameters, low, high, *self._conditions.parameters, limit)
+        counted: int = self._connection.execute(statement, parameters).fetchone()[0]
+        return counted
+
+    def _conditions_in(self, source: Source) -> str:
+        return f"{source.condition} AND {source.seq} BETWEEN ? AND ? AND {self._conditions.text}"
 
     def _stretches(self, reach: Span) -> Iterator[Span]:
         """Yield what is to be read, in the order of the search, each as long as ``_stretch`` blocks at that time."""

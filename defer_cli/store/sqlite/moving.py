@@ -33,6 +33,7 @@ def cancel(session: Session, id: str) -> Ending | None:
     seq, _, function = rows[0]
     ending = Ending(seq, id, function, State.CANCELLED)
     session.counters.move(ending.function, "created", "cancelled")
+    session.history.ended(ending.function, "cancelled", now)
     session.blocks.moved([seq], "cancelled")
     return ending
 

@@ -14,7 +14,8 @@ from defer_cli.domain.execution import Attempt, Execution
 from defer_cli.domain.paging import Filters
 from defer_cli.domain.states import State
 from defer_cli.store.contract import Found, Gap, LogLine, LogPart, RunnerRecord, Waiting
-from defer_cli.store.sqlite import finding, outbox_statements, statements
+from defer_cli.store.figures import Activity, Counted, Failing
+from defer_cli.store.sqlite import figures, finding, outbox_statements, statements
 from defer_cli.store.sqlite.connection import open_reading, reporting
 from defer_cli.store.sqlite.inserting import NO_ARGUMENTS
 from defer_cli.store.sqlite.migrations import check_is_known, check_is_ours, schema_version
@@ -204,6 +205,36 @@ class SqliteReader:
         return Undelivered(
             waiting=waiting, oldest_us=oldest_us, given_up=given_up, problem=problem[0][0] if problem else None
         )
+
+    def outcomes(self, *, from_hour: int) -> dict[tuple[int, State], int]:
+        """Return how many executions ended in each hour and state."""
+        with reporting(self._path):
+            return figures.outcomes(self._connection, from_hour=from_hour)
+
+    def failing(self, *, from_hour: int, limit: int) -> list[Failing]:
+        """Return the functions with most failures."""
+        with reporting(self._path):
+            return figures.failing(self._connection, from_hour=from_hour, limit=limit)
+
+    def activity(self, *, from_hour: int, function: str | None = None) -> dict[str, Activity]:
+        """Return what ended of each function, or of one."""
+        with reporting(self._path):
+            return figures.activity(self._connection, from_hour=from_hour, function=function)
+
+    def count(self, filters: Filters, *, most: int) -> Counted:
+        """Return how many executions pass ``filters``."""
+        with reporting(self._path):
+            return figures.count(self._connection, filters, most=most)
+
+    def metadata_keys(self, *, limit: int) -> list[str]:
+        """Return the first keys of metadata."""
+        with reporting(self._path):
+            return figures.metadata_keys(self._connection, limit=limit)
+
+    def metadata_values(self, key: str, *, prefix: str = "", limit: int) -> list[str]:
+        """Return the first values of ``key`` that begin with ``prefix``."""
+        with reporting(self._path):
+            return figures.metadata_values(self._connection, key, prefix=prefix, limit=limit)
 
     def close(self) -> None:
         """Close the connection."""

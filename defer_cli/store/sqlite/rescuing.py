@@ -25,6 +25,7 @@ def take_back(session: Session, *, limit: int) -> list[Running]:
         if running.is_aborting:
             session.execute(statements.APPLY_ABORTED, (now, now, running.seq, running.attempt))
             counters.move(running.function, "aborting", "aborted")
+            session.history.ended(running.function, "aborted", now, started_us=running.started_us)
             session.blocks.moved([running.seq], "aborted")
         else:
             running.losses += 1

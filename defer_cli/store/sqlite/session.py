@@ -14,6 +14,7 @@ from defer_cli.store.sqlite.blocks import Blocks
 from defer_cli.store.sqlite.connection import store_error
 from defer_cli.store.sqlite.counters import Counters
 from defer_cli.store.sqlite.heads import Heads
+from defer_cli.store.sqlite.history import History
 
 _CHECKPOINT_BYTES = 4 * 1024 * 1024
 _COMMIT_BYTES = 5 * 4096
@@ -21,7 +22,7 @@ _CHANGE_BYTES = 512
 
 
 class Session:
-    """One owner's connection, its counters, its heads, and the next ``seq``."""
+    """One owner's connection, its counters and history, its heads, and the next ``seq``."""
 
     __slots__ = (
         "_changes_seen",
@@ -32,6 +33,7 @@ class Session:
         "execute",
         "executemany",
         "heads",
+        "history",
         "next_seq",
         "now",
         "written_bytes",
@@ -43,6 +45,7 @@ class Session:
         self.execute: Callable[..., Cursor] = connection.execute
         self.executemany: Callable[..., Cursor] = connection.executemany
         self.counters = Counters(connection)
+        self.history = History(connection)
         self.blocks = Blocks(connection)
         self.heads = Heads()
         self.claimable: Mapping[str, Limit] = {}
@@ -68,6 +71,7 @@ class Session:
             self.execute("BEGIN IMMEDIATE")
             yield
             self.counters.write()
+            self.history.write()
             self.blocks.write()
             self.execute("COMMIT")
         except BaseException as error:
@@ -76,6 +80,7 @@ class Session:
                 raise store_error(error) from error
             raise
         self.counters.keep()
+        self.history.keep()
         changes = connection.total_changes
         self.written_bytes += _COMMIT_BYTES + _CHANGE_BYTES * (changes - self._changes_seen)
         self._changes_seen = changes
@@ -83,7 +88,7 @@ class Session:
     @contextmanager
     def savepoint(self) -> Iterator[None]:
         """Undo only this block when it raises."""
-        counted = self.counters.changes()
+        counted, ended = self.counters.changes(), self.history.changes()
         self.execute("SAVEPOINT block")
         try:
             yield
@@ -92,6 +97,7 @@ class Session:
                 self.execute("ROLLBACK TO block")
                 self.execute("RELEASE block")
                 self.counters.undo(counted)
+                self.history.undo(ended)
                 self.look_anew()
             if isinstance(error, Error):
                 raise store_error(error) from error
@@ -114,5 +120,6 @@ class Session:
                 self.execute("ROLLBACK")
         finally:
             self.counters.undo({})
+            self.history.undo({})
             self.blocks.forget()
             self.look_anew()

@@ -113,7 +113,7 @@ def _write_all(session: Session, statement: str, rows: list[tuple[Any, ...]]) ->
 
 
 def _follow(session: Session, kind: _Kind, moves: Sequence[Move]) -> None:
-    """Write what goes with accepted moves: results, errors, attempts, counters, heads, blocks."""
+    """Write what goes with accepted moves: results, errors, attempts, counters, history, heads, blocks."""
     if not moves:
         return
     heads, blocks = session.heads, session.blocks
@@ -122,6 +122,7 @@ def _follow(session: Session, kind: _Kind, moves: Sequence[Move]) -> None:
         key = (move.function, move.source, move.target)
         counts[key] = counts.get(key, 0) + 1
     if kind.is_final:
+        session.history.settled(moves)
         outcomes = [
             (move.seq, move.result, encode_error(move.error))
             for move in moves

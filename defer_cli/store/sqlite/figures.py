@@ -1,0 +1,65 @@
+"""Charts, counters and the choices of filters: each is read from a table that is small whatever is stored."""
+
+from __future__ import annotations
+
+from itertools import takewhile
+from sqlite3 import Connection
+
+from defer_cli.domain.paging import Filters
+from defer_cli.domain.states import State
+from defer_cli.store.figures import Activity, Counted, Failing
+from defer_cli.store.sqlite import figures_statements as statements
+from defer_cli.store.sqlite.finding import count_found
+from defer_cli.store.sqlite.statements import COUNTS
+
+
+def outcomes(connection: Connection, *, from_hour: int) -> dict[tuple[int, State], int]:
+    """Return how many executions ended in each hour and state since ``from_hour``."""
+    rows = connection.execute(statements.OUTCOMES, (from_hour,)).fetchall()
+    return {(hour, State(state)): count for hour, state, count in rows}
+
+
+def failing(connection: Connection, *, from_hour: int, limit: int) -> list[Failing]:
+    """Return the functions with most failures since ``from_hour``, most first."""
+    return [Failing(*row) for row in connection.execute(statements.FAILING, (from_hour, limit)).fetchall()]
+
+
+def activity(connection: Connection, *, from_hour: int, function: str | None) -> dict[str, Activity]:
+    """Return what ended since ``from_hour`` of each function, or of one."""
+    connection.execute("BEGIN")  # one moment for both
+    try:
+        ended = connection.execute(statements.ACTIVITY_HOURS, (function, from_hour)).fetchall()
+        runs = connection.execute(statements.ACTIVITY_RUNS, (function, from_hour)).fetchall()
+    finally:
+        connection.execute("COMMIT")
+    states = {str(state): state for state in State}
+    told: dict[str, tuple[dict[tuple[int, State], int], dict[int, int]]] = {}
+    for name, hour, state, count in ended:
+        if name not in told:
+            told[name] = ({}, {})
+        told[name][0][hour, states[state]] = count
+    for name, bucket, count in runs:
+        told[name][1][bucket] = count
+    return {name: Activity(*parts) for name, parts in told.items()}
+
+
+def count(connection: Connection, filters: Filters, *, most: int) -> Counted:
+    """Return how many executions pass ``filters``."""
+    if filters != Filters(states=filters.states, functions=filters.functions):
+        return count_found(connection, filters, most=most)
+    counted = 0
+    for function, state, stored in connection.execute(COUNTS).fetchall():
+        if (not filters.states or state in filters.states) and (not filters.functions or function in filters.functions):
+            counted += stored
+    return Counted(counted, is_more=False)
+
+
+def metadata_keys(connection: Connection, *, limit: int) -> list[str]:
+    """Return the first keys of metadata, in order."""
+    return [key for (key,) in connection.execute(statements.METADATA_KEYS, (limit,)).fetchall()]
+
+
+def metadata_values(connection: Connection, key: str, *, prefix: str, limit: int) -> list[str]:
+    """Return the first values of ``key`` that begin with ``prefix``, in order."""
+    rows = connection.execute(statements.METADATA_VALUES, (key, prefix, limit)).fetchall()
+    return list(takewhile(lambda value: value.startswith(prefix), (value for (value,) in rows)))

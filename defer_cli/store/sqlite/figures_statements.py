@@ -1,0 +1,53 @@
+"""The statements behind charts, counters and the choices of filters, named after the methods they serve."""
+
+from __future__ import annotations
+
+COUNT_ENDS = """
+INSERT INTO history (function, hour, state, bucket, count) VALUES (?, ?, ?, ?, ?)
+ON CONFLICT (function, hour, state, bucket) DO UPDATE SET count = count + excluded.count
+"""
+FORGET_HISTORY = """
+DELETE FROM history WHERE (function, hour, state, bucket) IN (
+    SELECT h.function, h.hour, h.state, h.bucket
+    FROM (SELECT '' AS function UNION SELECT function FROM counters) AS known
+    CROSS JOIN history AS h ON h.function = known.function AND h.hour < ? LIMIT ?)
+"""
+OUTCOMES = "SELECT hour, state, sum(count) FROM history WHERE function = '' AND hour >= ? GROUP BY hour, state"
+FAILING = """
+WITH failures AS MATERIALIZED (
+    SELECT function, sum(count) AS failed FROM history INDEXED BY history_of_failures
+    WHERE state = 'failed' AND hour >= ?1 AND function <> ''
+    GROUP BY function ORDER BY failed DESC, function LIMIT ?2)
+SELECT function, failed, (
+    SELECT sum(count) FROM history AS h WHERE h.function = failures.function AND h.hour >= ?1)
+FROM failures ORDER BY failed DESC, function
+"""
+ACTIVITY_HOURS = """
+SELECT h.function, h.hour, h.state, sum(h.count)
+FROM (SELECT DISTINCT function FROM counters WHERE ?1 IS NULL OR function = ?1) AS known
+CROSS JOIN history AS h ON h.function = known.function AND h.hour >= ?2
+GROUP BY h.function, h.hour, h.state
+"""
+ACTIVITY_RUNS = """
+SELECT h.function, h.bucket, sum(h.count)
+FROM (SELECT DISTINCT function FROM counters WHERE ?1 IS NULL OR function = ?1) AS known
+CROSS JOIN history AS h ON h.function = known.function AND h.hour >= ?2
+WHERE h.state IN ('succeed', 'failed') AND h.bucket >= 0
+GROUP BY h.function, h.bucket
+"""
+COUNT_FOUND = "SELECT count(*) FROM (SELECT 1 FROM {source} WHERE {conditions} LIMIT ?)"
+
+# Each step goes to the next larger one in the table's own order, whatever lies between.
+METADATA_KEYS = """
+WITH RECURSIVE seen (key) AS (
+    SELECT min(key) FROM metadata
+    UNION ALL SELECT (SELECT min(key) FROM metadata WHERE key > seen.key) FROM seen WHERE seen.key IS NOT NULL)
+SELECT key FROM seen WHERE key IS NOT NULL LIMIT ?
+"""
+METADATA_VALUES = """
+WITH RECURSIVE seen (value) AS (
+    SELECT min(value) FROM metadata WHERE key = ?1 AND value >= ?2
+    UNION ALL SELECT (SELECT min(value) FROM metadata WHERE key = ?1 AND value > seen.value)
+    FROM seen WHERE seen.value IS NOT NULL)
+SELECT value FROM seen WHERE value IS NOT NULL LIMIT ?3
+"""
