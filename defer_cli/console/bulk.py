@@ -12,7 +12,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from defer_cli.console.changing import to
-from defer_cli.console.executions import MOST_COUNTED
 from defer_cli.console.filters import LIST, Asked, Pair, address, read_filters
 from defer_cli.console.forms import Form, read_form
 from defer_cli.console.pages import Pages
@@ -123,7 +122,7 @@ class Bulk:
         border = form.one("border") or await self._newest()
         position_of(border, where="border")
         filters = _narrowed(asked, deed)
-        counts = await asyncio.gather(*[self._backend.ask("count", filters=one, most=MOST_COUNTED) for one in filters])
+        counts = await asyncio.gather(*[self._backend.ask("count", filters=one) for one in filters])
         wish = Wish(
             do=form.one("do"),
             total=sum(one["count"] for one in counts),
@@ -132,7 +131,7 @@ class Bulk:
             border=border,
             words=", ".join(f"{chip.name} {chip.value}" for chip in asked.chips),
         )
-        if not wish.total:
+        if not (wish.total or wish.is_more):
             raise ExecutionNotCancellable(f"Nothing that matches can be {deed.past}.", mend=deed.detail)
         return wish, [("scope", "all"), ("border", border), *asked.fixed_pairs]
 
@@ -176,6 +175,6 @@ def _question(deed: Deed, wish: Wish, fields: Sequence[Pair], back: str) -> View
 
 
 def _counted(deed: Deed, wish: Wish) -> str:
-    if wish.is_more:
-        return f"{deed.word} {wish.total:,}+ executions"
+    if wish.is_more:  # perhaps none was found in the time there was
+        return f"{deed.word} {wish.total:,}+ executions" if wish.total else f"{deed.word} all executions that match"
     return f"{deed.word} {plural(wish.total, 'execution')}"

@@ -24,7 +24,6 @@ from defer_cli.web.backend import Backend
 from defer_cli.web.routes import Handler
 
 SIZE = 50
-MOST_COUNTED = 500_000
 _MOST_OF_ARGUMENTS = 4_096
 _MOST_CHOICES = 500
 _MOST_PROBLEMS = 5
@@ -49,6 +48,7 @@ class Listed(NamedTuple):
     older: str | None = None
     searched_to: datetime | None = None
     """How far was looked, where time ran out before the page was full."""
+    search_on: str | None = None
 
 
 class ExecutionsPage:
@@ -104,14 +104,17 @@ class ExecutionsPage:
             page = {"first": SIZE, "after": place.get("after")}
         found, counted = await asyncio.gather(
             ask("executions", page=page, filters=filters),
-            ask("count", filters=filters, most=MOST_COUNTED),
+            ask("count", filters=filters),
         )
         if "before" in place and not found["page_info"]["has_prev_page"]:  # the newest are a page of their own
             place, page = {}, {"first": SIZE}
             found = await ask("executions", page=page, filters=filters)
         items, info = found["items"], found["page_info"]
         start, end = info["start_cursor"], info["end_cursor"]
-        is_short = len(items) < SIZE and info["has_prev_page" if "before" in place else "has_next_page"]
+        newer = _way(asked, "before", start) if place and info["has_prev_page"] else None
+        older = _way(asked, "after", end) if info["has_next_page"] else None
+        ahead = newer if "before" in place else older
+        is_short = ahead is not None and len(items) < SIZE
         rows, searched_to = await asyncio.gather(
             self._rows(items, now), self._moment_at(place, start, end) if is_short else asyncio.sleep(0)
         )
@@ -119,9 +122,10 @@ class ExecutionsPage:
             rows=rows,
             found=counted_text(counted),
             newest=address(asked.pairs) if place else None,
-            newer=_way(asked, "before", start) if place and info["has_prev_page"] else None,
-            older=_way(asked, "after", end) if info["has_next_page"] else None,
+            newer=newer,
+            older=older,
             searched_to=searched_to,
+            search_on=ahead,
         )
 
     async def _rows(self, items: Sequence[Mapping[str, Any]], now: datetime) -> list[Row]:
@@ -147,8 +151,8 @@ class ExecutionsPage:
         ask = self._backend.ask
         counts, keys, seen = await asyncio.gather(
             ask("counts"),
-            ask("metadata_keys", most=_MOST_CHOICES),
-            ask("metadata_values", key=key, most=_MOST_CHOICES) if key else asyncio.sleep(0, []),
+            ask("metadata_keys", limit=_MOST_CHOICES),
+            ask("metadata_values", key=key, limit=_MOST_CHOICES) if key else asyncio.sleep(0, []),
         )
         return {"functions": sorted({*self._backend.functions, *counts}), "keys": keys, "seen": seen}
 

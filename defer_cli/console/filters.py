@@ -45,6 +45,8 @@ _NAMES = (*CHOICES, "function", *MOMENTS, *_TEXTS)
 _OTHERS = frozenset({"after", "before", "live", "seen", "focus", "done", "n", KEY})
 """Names of the address that are no filters."""
 _LONGEST_SHOWN = 60
+_MOST = 100
+"""Each filter in force is told with the address of the list without it: twice as many, four times the page."""
 
 Pair = tuple[str, str]
 
@@ -123,6 +125,9 @@ def read_filters(items: Iterable[Pair], now: datetime) -> Asked:
             continue
         if name in MOMENTS or name in _TEXTS:
             found = {pair: None for pair in found if pair[0] != name}
+        if len(found) == _MOST:
+            problems.append(f"There are more than {_MOST} filters.")
+            break
         found[name, value] = None
     try:
         filters = _filters(list(found), moments)
