@@ -113,6 +113,10 @@ _FUNCTIONS = """
     async def counted():
         await until_noted("counted")
 
+    @defer.cron("30 3 * * *")
+    async def nightly():
+        print("every night")
+
     @defer
     async def endless():
         print("on and on")
