@@ -243,9 +243,11 @@ class Runner:
         self._reports = Reports(lambda: open_reader(Path(plan.data.database)))
         self._intake = Intake(self._writer)
         self._inbox = InboxImport(plan.data, self._intake.insert, self._listener)
-        self._requests = Requests(self._intake, self._dispatcher, self._reports, take_in=self._inbox.run)
-        self._polls = Polls(self._dispatcher, take_in=self._inbox.run)
         self._crons = Crons(self._writer, self._listener, clock=store.now, catches_up=not plan.is_dev)
+        self._requests = Requests(
+            self._intake, self._dispatcher, self._reports, take_in=self._inbox.run, heed_pauses=self._crons.heed_pauses
+        )
+        self._polls = Polls(self._dispatcher, take_in=self._inbox.run)
         self._vitals = Vitals(
             self._name, plan.data.database, self._pool, self._writer, self._crons, measures, slots=settings.slots
         )

@@ -1,4 +1,4 @@
-"""What callers may change about what is stored: cancel, reschedule, rerun, prune; the one place of these rules.
+"""What callers may change about what is stored: executions, and which crons are paused; the one place of these rules.
 
 A change works on a store inside an open transaction: a runner makes it in its writer's, and a command that owns the
 store in one of its own.
@@ -11,7 +11,8 @@ from typing import Any
 
 import msgspec
 
-from defer_cli.domain.changes import Change, Refusal
+from defer_cli.domain.changes import Change, Pause, Refusal
+from defer_cli.domain.cron import Cron
 from defer_cli.domain.errors import (
     DeferError,
     ExecutionAbortingAlreadyInProgress,
@@ -24,7 +25,8 @@ from defer_cli.domain.execution import Execution
 from defer_cli.domain.ids import is_id
 from defer_cli.domain.settle import Running
 from defer_cli.domain.states import State
-from defer_cli.store.contract import Ending, Pruned, Store
+from defer_cli.domain.ticks import NO_RUNNER, Span, owed_in_pause
+from defer_cli.store.contract import Ending, Gap, Mark, Pruned, Store
 
 MOST_AT_ONCE = 250
 """Executions of one change: all of them, with all the metadata they may have, fit the frame that answers."""
@@ -39,6 +41,8 @@ class Changes:
         self._store = store
         self.cancelled: list[Ending] = []
         self.aborting: list[Running] = []
+        self.has_paused = False
+        """Whether a pause began or ended."""
 
     def make(self, name: str, parameters: Mapping[str, Any]) -> Any:
         """Make the change called ``name``; return what came of it as plain data."""
@@ -112,6 +116,41 @@ class Changes:
         """Delete what finished before a moment, one step; ``next_seq`` is where the next one goes on, None: done."""
         return self._store.prune(before_us=before_us, from_seq=from_seq, limit=_LOOKED_AT_A_STEP)
 
+    def pause(self, names: Sequence[str]) -> list[Pause]:
+        """Pause crons by their names, also names that no function has now: none of their ticks is run from now on.
+
+        One that is paused already stays so since when it was.
+        """
+        _check_number(names, "crons")
+        changed = {name for name in names if self._store.pause(name)}
+        self.has_paused |= bool(changed)
+        paused = self._store.paused()
+        return [Pause(name=name, since_us=paused[name], is_changed=name in changed) for name in names]
+
+    def resume(self, names: Sequence[str]) -> list[Pause]:
+        """Resume crons by their names: the next tick from now on is run, and none that has passed."""
+        _check_number(names, "crons")
+        paused, marks = self._store.paused(), self._store.marks()
+        changed = {name for name in names if name in paused}
+        for mark in marks:
+            if mark.function in changed:
+                self._skip(mark, paused[mark.function])
+        for name in changed:
+            self._store.resume(name)
+        self.has_paused |= bool(changed)
+        return [Pause(name=name, since_us=paused.get(name), is_changed=name in changed) for name in names]
+
+    def _skip(self, mark: Mark, since_us: int) -> None:
+        """Record what has passed unseen by a runner, and owe nothing."""
+        now_us = self._store.now()
+        if mark.mark_us >= now_us:
+            return
+        cron = Cron(mark.canonical, mark.canonical)
+        debt = owed_in_pause(cron, mark_us=mark.mark_us, since_us=since_us, now_us=now_us, cause=NO_RUNNER)
+        self._store.record_gaps(_gaps(mark, debt.missed))
+        self._store.lengthen_gaps(_gaps(mark, debt.skipped))
+        self._store.set_marks([Mark(mark.function, mark.canonical, now_us)])
+
     def _stored(self, id: str) -> Execution:
         found = self._store.get(id)
         if found is None:
@@ -124,13 +163,23 @@ CHANGES: Mapping[str, Callable[..., Any]] = {
     "reschedule": Changes.reschedule,
     "rerun": Changes.rerun,
     "prune": Changes.prune,
+    "pause": Changes.pause,
+    "resume": Changes.resume,
 }
 
 
 def _each(ids: Sequence[str], one: Callable[[str], Execution], of_an_attempt: type[DeferError]) -> list[Change]:
-    if len(ids) > MOST_AT_ONCE:
-        raise DeferError(f"{len(ids):,} executions at once", mend=f"ask for at most {MOST_AT_ONCE}")
+    _check_number(ids, "executions")
     return [_outcome(id, one, of_an_attempt) for id in ids]
+
+
+def _check_number(asked: Sequence[str], what: str) -> None:
+    if len(asked) > MOST_AT_ONCE:
+        raise DeferError(f"{len(asked):,} {what} at once", mend=f"ask for at most {MOST_AT_ONCE}")
+
+
+def _gaps(mark: Mark, span: Span | None) -> list[Gap]:
+    return [] if span is None else [Gap(mark.function, mark.canonical, span.after_us, span.until_us, span.reason)]
 
 
 def _outcome(id: str, one: Callable[[str], Execution], of_an_attempt: type[DeferError]) -> Change:

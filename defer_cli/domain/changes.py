@@ -1,4 +1,4 @@
-"""What became of a change that was asked for, one execution at a time, as it travels."""
+"""What became of a change that was asked for, one execution or cron at a time, as it travels."""
 
 from __future__ import annotations
 
@@ -48,3 +48,12 @@ class Change:
             assert self.refusal is not None
             raise self.refusal.error()
         return self.execution
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pause:
+    """A cron that was asked to pause or to resume: since when it is paused, or was until now; None: it was not."""
+
+    name: str
+    since_us: int | None
+    is_changed: bool

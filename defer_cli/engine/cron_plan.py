@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from defer_cli.domain.cron import Cron
@@ -32,21 +32,27 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """What one transaction changes."""
+    """What one transaction changes; it was decided while ``paused`` held."""
 
+    paused: Mapping[str, int]
     ticks: list[Tick]
     marks: list[Mark]
     gaps: list[Gap]
+    skips: list[Gap]
     keep: list[tuple[str, str]] | None = None
 
     def __call__(self, store: Store) -> bool:
-        """Write it; marks first, for a tick only moves its mark ahead."""
+        """Write it, marks first, for a tick only moves its mark ahead; False: a pause or a resume came before it."""
+        if store.paused() != self.paused:
+            return False
         if self.marks:
             store.set_marks(self.marks)
         if self.ticks:
             store.fire(self.ticks)
         if self.gaps:
             store.record_gaps(self.gaps)
+        if self.skips:
+            store.lengthen_gaps(self.skips)
         if self.keep is not None:
             store.forget_marks(self.keep)
         return True
@@ -79,4 +85,13 @@ def gaps_owed(owed: Iterable[tuple[Plan, Owed]]) -> list[Gap]:
         Gap(*plan.key, span.after_us, span.until_us, span.reason)
         for plan, debt in owed
         if (span := debt.missed) is not None
+    ]
+
+
+def skips_owed(owed: Iterable[tuple[Plan, Owed]]) -> list[Gap]:
+    """Return what was skipped in a pause, to be recorded."""
+    return [
+        Gap(*plan.key, span.after_us, span.until_us, span.reason)
+        for plan, debt in owed
+        if (span := debt.skipped) is not None
     ]

@@ -37,8 +37,15 @@ async def _nothing_left() -> None:
     """There is no inbox."""
 
 
+async def _nothing_paused() -> None:
+    """There are no crons."""
+
+
 class Requests:
-    """Answers requests. ``take_in`` imports what waits in the inbox: an id that is not known may be there."""
+    """Answers requests. ``take_in`` imports what waits in the inbox: an id that is not known may be there.
+
+    ``heed_pauses`` is called when crons were paused or resumed, before that is answered.
+    """
 
     def __init__(
         self,
@@ -47,11 +54,13 @@ class Requests:
         reports: Reports,
         *,
         take_in: Callable[[], Awaitable[None]] = _nothing_left,
+        heed_pauses: Callable[[], Awaitable[None]] = _nothing_paused,
     ) -> None:
         self._intake = intake
         self._dispatcher = dispatcher
         self._reports = reports
         self._take_in = take_in
+        self._heed_pauses = heed_pauses
         self._tasks: set[asyncio.Task[None]] = set()
 
     def take(self, frame: Any, caller: Caller) -> bool:
@@ -156,6 +165,8 @@ class Requests:
         assert changes is not None
         self._dispatcher.left_queue(changes.cancelled)
         self._dispatcher.abort(changes.aborting)
+        if changes.has_paused:
+            await self._heed_pauses()
         return told
 
 

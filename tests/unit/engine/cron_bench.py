@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import copy
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TypeVar, cast
 
@@ -24,15 +25,17 @@ T = TypeVar("T")
 class MemoryStore:
     """What crons need of a store; a failed piece of work leaves nothing."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], int]) -> None:
+        self.now = clock
         self.executions: dict[str, Enqueue] = {}
         self.rows: dict[tuple[str, int], str] = {}
         self.mark_rows: dict[tuple[str, str], int] = {}
         self.gap_rows: list[Gap] = []
+        self.paused_rows: dict[str, int] = {}
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        before = {name: copy(rows) for name, rows in self.__dict__.items()}
+        before = {name: copy(rows) for name, rows in self.__dict__.items() if name != "now"}
         try:
             yield
         except BaseException:
@@ -62,6 +65,27 @@ class MemoryStore:
     def record_gaps(self, gaps: Sequence[Gap]) -> None:
         self.gap_rows.extend(gaps)
 
+    def lengthen_gaps(self, gaps: Sequence[Gap]) -> None:
+        for gap in gaps:
+            key = (gap.function, gap.canonical, gap.reason)
+            same = [row for row in self.gap_rows if (row.function, row.canonical, row.reason) == key]
+            if same and same[-1].until_us >= gap.after_us:
+                place = self.gap_rows.index(same[-1])
+                self.gap_rows[place] = replace(same[-1], until_us=max(same[-1].until_us, gap.until_us))
+            else:
+                self.gap_rows.append(gap)
+
+    def pause(self, function: str) -> bool:
+        is_new = function not in self.paused_rows
+        self.paused_rows = {function: self.now()} | self.paused_rows
+        return is_new
+
+    def resume(self, function: str) -> bool:
+        return self.paused_rows.pop(function, None) is not None
+
+    def paused(self) -> dict[str, int]:
+        return dict(self.paused_rows)
+
     def forget_marks(self, keep: Sequence[tuple[str, str]]) -> None:
         self.mark_rows = {key: mark_us for key, mark_us in self.mark_rows.items() if key in keep}
 
@@ -73,12 +97,15 @@ class InstantWriter:
         self.store = store
         self.refusals = 0
         self.sizes: list[int] = []
+        self.before: dict[int, Callable[[], object]] = {}
+        """What happens right before a piece of work, by its number from 0."""
         self.dies_after: int | None = None
         """How many more pieces of work are answered before the process is gone."""
         self.dies_after_commit = False
 
     def submit(self, work: Callable[[Store], T]) -> asyncio.Future[T]:
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self.before.pop(len(self.sizes), lambda: None)()
         self.sizes.append(len(getattr(work, "ticks", ())))
         if self.dies_after is not None:
             if self.dies_after == 0:
@@ -136,7 +163,7 @@ class Bench:
 
     def __init__(self, now: str, store: Store | None = None) -> None:
         self.now_us = to_microseconds(at(now))
-        self.memory = MemoryStore()
+        self.memory = MemoryStore(self.clock)
         self.store = store or cast(Store, self.memory)
         self.writer = InstantWriter(self.store)
         self.told = Told()
