@@ -93,6 +93,9 @@ class Running:
 
     async def _set(self, request: Request, change: str, done: str) -> Response:
         name = request.path_params["name"]
+        spec = self._backend.functions.get(name)
+        if spec is None or spec.kind != "cron":
+            raise HTTPException(404, f"There is no cron {name}.")
         back = (await read_form(request)).one("back")
         await self._backend.ask(change, names=[name])
         if back.partition("?")[0] != "/functions":

@@ -14,7 +14,7 @@ import msgspec
 from defer_cli.api.app import build_app
 from defer_cli.domain.enqueue import Enqueue, Stored
 from defer_cli.domain.execution import Execution
-from defer_cli.domain.function import FunctionSpec, Parameter
+from defer_cli.domain.function import FunctionSpec, Parameter, Problem
 from defer_cli.domain.ids import random_id
 from defer_cli.domain.settle import Move, Running
 from defer_cli.domain.states import State
@@ -60,6 +60,7 @@ class Api:
         self.clock = Clock()
         store = open_store(folder / "defer.db", clock=self.clock, is_lasting=False)
         self.functions = {one.name: one for one in functions}
+        self.problems: Sequence[Problem] = ()
         self.dispatcher = dispatcher = Dispatcher(slots=1, listener=FakeListener(), clock=store.now)
         self.writer = Writer(
             store,
@@ -80,6 +81,7 @@ class Api:
             clock=store.now,
             why_not_healthy=lambda: None,
             endings=self.polls.ends,
+            problems=lambda: self.problems,
         )
         transport = httpx.ASGITransport(build_app(self.backend), raise_app_exceptions=False)
         self.http = httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-import msgspec
 import pytest
 
 from defer_cli.console.fires import Fires
@@ -16,8 +16,7 @@ NOON = datetime(2026, 11, 26, 12, tzinfo=UTC)
 
 
 def cron(name: str, schedule: str) -> FunctionSpec:
-    plain = msgspec.to_builtins(function(name, kind="cron"))
-    return msgspec.convert(plain | {"schedule": schedule}, FunctionSpec)
+    return replace(function(name, kind="cron"), schedule=schedule)
 
 
 def test_the_soonest_of_all_crons_come_first_and_a_cron_more_than_once() -> None:
