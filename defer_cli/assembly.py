@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from defer_cli import __version__
 from defer_cli.discovery.discover import Discovery, discover_in_thread
@@ -24,11 +24,12 @@ from defer_cli.domain.ids import random_id
 from defer_cli.domain.settings import Settings
 from defer_cli.domain.settle import Running
 from defer_cli.engine.alarm import Alarm
+from defer_cli.engine.banner import Banner, RunnerListener
 from defer_cli.engine.burst import Burst
 from defer_cli.engine.crons import Crons
 from defer_cli.engine.dispatcher import Dispatcher
 from defer_cli.engine.door import Door
-from defer_cli.engine.events import Listener, Logged, Note
+from defer_cli.engine.events import Logged, Note
 from defer_cli.engine.inbox import InboxImport
 from defer_cli.engine.measures import Measures
 from defer_cli.engine.polls import Polls
@@ -67,35 +68,6 @@ class Plan:
     triggers: tuple[str, ...] = ()
     found: Discovery | None = None
     """What discovery found, when whoever made the plan has asked already."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Banner:
-    """What a runner says when it is ready."""
-
-    version: str
-    store: Path
-    workers: int
-    slots: int
-    functions: int
-    problems: int
-    next_cron: tuple[str, int] | None
-    pid: int
-    url: str | None = None
-    """Of the API; None: it is not served."""
-
-
-class RunnerListener(Listener, Protocol):
-    """Shows what a runner does."""
-
-    def ready(self, banner: Banner) -> None:
-        """It is up."""
-
-    def functions(self, functions: Mapping[str, FunctionSpec]) -> None:
-        """These are loaded from now on."""
-
-    def problems(self, problems: Sequence[Problem]) -> None:
-        """The folder's rule is broken, or something in it is worth a warning."""
 
 
 _REST_SECONDS = 30.0

@@ -16,10 +16,10 @@ from defer_cli.domain.visible import visible
 from defer_cli.engine.events import Aborting, LeftQueue, Logged, Reloaded, Started, WorkerDied
 
 if TYPE_CHECKING:
-    from defer_cli.assembly import Banner
     from defer_cli.domain.execution import ExecutionError
     from defer_cli.domain.function import FunctionSpec, Problem
     from defer_cli.domain.settle import Move
+    from defer_cli.engine.banner import Banner
     from defer_cli.engine.events import Event
 
 _LONGEST_ERROR = 300

@@ -14,10 +14,10 @@ from defer_cli.domain.execution import to_moment
 from defer_cli.engine.events import Aborting, LeftQueue, Logged, Note, Reloaded, Started
 
 if TYPE_CHECKING:
-    from defer_cli.assembly import Banner
     from defer_cli.domain.function import FunctionSpec, Problem
     from defer_cli.domain.settings import LogFormat, LogLevel
     from defer_cli.domain.settle import Move
+    from defer_cli.engine.banner import Banner
     from defer_cli.engine.events import Event
 
 _LONGEST_TEXT = 4_000

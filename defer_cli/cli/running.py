@@ -6,7 +6,8 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
-from defer_cli.assembly import Plan, Runner, RunnerListener
+from defer_cli.assembly import Plan, Runner
+from defer_cli.engine.banner import RunnerListener
 from defer_cli.engine.events import Logged
 
 if TYPE_CHECKING:

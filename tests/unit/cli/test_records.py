@@ -13,13 +13,13 @@ from typing import Any
 
 import pytest
 
-from defer_cli.assembly import Banner
 from defer_cli.cli.human import HumanLog
 from defer_cli.cli.records import RecordLog
 from defer_cli.domain.execution import ExecutionError
 from defer_cli.domain.function import FunctionSpec, Problem
 from defer_cli.domain.settle import Move
 from defer_cli.domain.states import State
+from defer_cli.engine.banner import Banner
 from defer_cli.engine.events import Aborting, LeftQueue, Note, WorkerDied
 
 START_US = 1_795_435_964_000_000  # 2026-11-23 12:12:44 UTC
