@@ -14,6 +14,7 @@ from pathlib import Path
 
 import msgspec
 
+from defer_cli.client.marking import mark_records
 from defer_cli.definitions import Definition, definitions
 from defer_cli.definitions import problems as kept_problems
 from defer_cli.discovery.exchange import Message, Report, Request
@@ -32,6 +33,7 @@ def main() -> None:
     request = msgspec.json.decode(sys.stdin.buffer.read(), type=Request)
     with open(os.devnull) as nothing:  # user code must not find our request on its stdin
         os.dup2(nothing.fileno(), 0)
+    mark_records(lambda: None)  # formats that name the execution must hold here too
     _send(answers, Message(report=Inspection(request, answers).report()))
     sys.stdout.flush()
     sys.stderr.flush()

@@ -7,6 +7,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from defer_cli.client.context import scope_here
+from defer_cli.client.marking import marked_records
 from defer_cli.workers.logs import ContextHandler, ContextStream, current_log
 
 
@@ -22,7 +24,10 @@ class _Copied(ContextStream):
 
 @contextmanager
 def caught_output() -> Iterator[None]:
-    """Catch stdout, stderr and ``logging``, at the levels that the test has set, for the time of the block."""
+    """Catch stdout, stderr and ``logging``, at the levels that the test has set, for the time of the block.
+
+    Records of ``logging`` tell their execution, as in a worker.
+    """
     before = sys.stdout, sys.stderr
     copied = _Copied("stdout", sys.stdout), _Copied("stderr", sys.stderr)
     handler = ContextHandler()
@@ -31,7 +36,8 @@ def caught_output() -> Iterator[None]:
     sys.stdout, sys.stderr = copied
     root.addHandler(handler)
     try:
-        yield
+        with marked_records(scope_here):
+            yield
     finally:
         root.removeHandler(handler)
         if (sys.stdout, sys.stderr) == copied:  # else the test has put streams of its own there meanwhile

@@ -15,6 +15,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from defer_cli.client.context import scope_here
+from defer_cli.client.marking import mark_records
 from defer_cli.client.routes import set_worker_route
 from defer_cli.discovery.importing import import_function
 from defer_cli.discovery.importing import prepare as prepare_imports
@@ -52,6 +54,7 @@ def die_with_runner(runner_pid: int) -> None:
 
 def _serve(loop: asyncio.AbstractEventLoop, end: socket.socket) -> None:
     logs.catch_output()
+    mark_records(scope_here)
     worker = Worker(loop)
 
     def take(frame: Any) -> None:

@@ -8,11 +8,11 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
 
-from defer_cli.assembly import Banner
 from defer_cli.cli.records import RecordLog
 from defer_cli.domain.execution import ExecutionError
 from defer_cli.domain.settle import Move
 from defer_cli.domain.states import State
+from defer_cli.engine.banner import Banner
 from defer_cli.engine.events import Aborting, Event, LeftQueue, Logged, Note, Reloaded, Started, WorkerDied
 
 START_US = 1_795_435_964_000_000  # 2026-11-23 12:12:44 UTC
@@ -31,6 +31,7 @@ TARGETS = {
 def an_end(name: str, text: str = HOSTILE) -> Move:
     """Return a move with everything that one of its name can have."""
     is_well = name in ("succeed", "aborted")
+    where = None if name == "interrupt" else text
     return Move(
         name,
         7,
@@ -43,7 +44,7 @@ def an_end(name: str, text: str = HOSTILE) -> Move:
         started_us=START_US,
         scheduled_us=START_US + 34_038_214 if name == "retry" else None,
         charged=1,
-        error=None if is_well else ExecutionError(code="ER0003", type="E", message=text, location=text),
+        error=None if is_well else ExecutionError(code="ER0003", type="E", message=text, location=where),
     )
 
 

@@ -54,6 +54,8 @@ async def test_the_log_of_an_execution_is_what_it_printed_and_logged_in_all_atte
     assert sandbox.log(second) == "WARNING shop: attempt 1\nWARNING shop: attempt 2"
     assert capsys.readouterr().out == "greeting Ada\n"
     assert caplog.messages == ["attempt 1", "attempt 2"]
+    told = [(record.__dict__["execution_id"], record.__dict__["attempt"]) for record in caplog.records]
+    assert told == [(second.id, 1), (second.id, 2)]
 
 
 async def test_a_long_log_is_there_as_soon_as_the_drain_is_over(sandbox: Sandbox) -> None:
