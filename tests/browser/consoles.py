@@ -33,6 +33,10 @@ class Console:
         """Enqueue one call; return its id."""
         return self._client.call(function, *arguments, **fields)
 
+    def calls(self, function: str, count: int, **fields: Any) -> list[str]:
+        """Enqueue ``count`` calls with one argument; return their ids."""
+        return self._client.calls(function, [[f"number {number}"] for number in range(count)], **fields)
+
     def run(self, function: str, *arguments: object, **fields: Any) -> str:
         """Enqueue one call and wait for its end; return its id."""
         return self._client.run(function, *arguments, **fields)
