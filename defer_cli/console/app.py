@@ -96,7 +96,7 @@ def _routes(
         at("/sign-out", POST=signing.end),
         at("/", GET=page(OverviewPage(backend, fires).look)),
         at("/functions", GET=page(FunctionsPage(backend, fires).look)),
-        at("/functions/{name}", GET=page(FunctionPage(backend).look)),
+        at("/functions/{name}", GET=page(FunctionPage(backend, mask).look)),
         at("/functions/{name}/run", GET=running.ask, POST=running.run),
         at("/functions/{name}/pause", POST=running.pause),
         at("/functions/{name}/resume", POST=running.resume),

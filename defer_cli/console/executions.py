@@ -16,7 +16,7 @@ from defer_cli.console.filters import CHOICES, KEY, LIST, METADATA, Asked, Pair,
 from defer_cli.console.pages import LIVE
 from defer_cli.console.sweeps import Sweeps
 from defer_cli.console.views import View
-from defer_cli.console.words import Status, moment, size, status
+from defer_cli.console.words import Status, moment, status
 from defer_cli.domain.errors import SettingError
 from defer_cli.domain.execution import to_moment
 from defer_cli.domain.paging import Page
@@ -24,7 +24,6 @@ from defer_cli.web.backend import Backend
 from defer_cli.web.routes import Handler
 
 SIZE = 50
-_MOST_OF_ARGUMENTS = 4_096
 _MOST_CHOICES = 500
 _MOST_PROBLEMS = 5
 
@@ -130,15 +129,9 @@ class ExecutionsPage:
 
     async def _rows(self, items: Sequence[Mapping[str, Any]], now: datetime) -> list[Row]:
         ids = [one["id"] for one in items]
-        stored = await self._backend.ask("previews", ids=ids, most=_MOST_OF_ARGUMENTS) if ids else {}
-        return [Row(one, status(one, now), self._preview(one["function"], stored.get(one["id"]))) for one in items]
-
-    def _preview(self, function: str, stored: Mapping[str, Any] | None) -> str:
-        if stored is None:  # pruned in between
-            return ""
-        if stored["arguments"] is None:
-            return f"… {size(stored['bytes'])}"
-        return values.preview(stored["arguments"], self._backend.functions.get(function), self._mask)
+        stored = await self._backend.ask("previews", ids=ids, most=values.MOST_PREVIEWED) if ids else {}
+        previews = values.previews(items, stored, self._backend.functions, self._mask)
+        return [Row(one, status(one, now), preview) for one, preview in zip(items, previews, strict=True)]
 
     async def _moment_at(self, place: Mapping[str, str], start: str | None, end: str | None) -> datetime | None:
         """Return when the execution was made at which a search has stopped."""

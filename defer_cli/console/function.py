@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
+from defer_cli.console import values
 from defer_cli.console.charts import KIND_WORDS, RANGES, chart
 from defer_cli.console.functions import NOTHING
 from defer_cli.console.overview import Waiting
@@ -43,8 +44,9 @@ class Ticks(NamedTuple):
 class FunctionPage:
     """Looks at one function, also at one that is gone and left executions."""
 
-    def __init__(self, backend: Backend) -> None:
+    def __init__(self, backend: Backend, mask: Sequence[str]) -> None:
         self._backend = backend
+        self._mask = mask
 
     async def look(self, request: Request) -> View:
         """Return how a function is now; 404 when there is none and never was."""
@@ -81,7 +83,7 @@ class FunctionPage:
             "range": RANGES["24h"],
             "kind_words": KIND_WORDS,
             "dots": ended[::-1],
-            "newest": newest,
+            "newest": await self._with_arguments(newest),
             "stored": sum(counts.values()),
             "now": now,
             "problems": [one for one in backend.problems if name == one.function or (spec and one.file == spec.file)],
@@ -104,6 +106,11 @@ class FunctionPage:
         found = await self._backend.ask("executions", page={"first": count}, filters={"functions": [name], **filters})
         items: list[Mapping[str, Any]] = found["items"]
         return items
+
+    async def _with_arguments(self, items: Sequence[Mapping[str, Any]]) -> list[tuple[Mapping[str, Any], str]]:
+        ids = [one["id"] for one in items]
+        stored = await self._backend.ask("previews", ids=ids, most=values.MOST_PREVIEWED) if ids else {}
+        return list(zip(items, values.previews(items, stored, self._backend.functions, self._mask), strict=True))
 
     async def _ticks(self, name: str) -> Mapping[str, Any]:
         told: Mapping[str, Any] = await self._backend.ask("ticks", function=name, limit=_TICKS)

@@ -8,10 +8,13 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from defer_cli.console.words import size
 from defer_cli.domain.function import FunctionSpec
 from defer_cli.domain.secrets import MASK, masked, masked_under
 
 MOST_SHOWN = 64 * 1024
+MOST_PREVIEWED = 4 * 1024
+"""Arguments of more bytes are not read for one line of them."""
 
 
 class Shown(NamedTuple):
@@ -50,6 +53,25 @@ def preview(stored: str, spec: FunctionSpec | None, mask: Sequence[str], most: i
     texts += [f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in masked(kwargs, also=mask).items()]
     line = ", ".join(texts)
     return line if len(line) <= most else line[: most - 1] + "…"
+
+
+def previews(
+    items: Sequence[Mapping[str, Any]],
+    stored: Mapping[str, Mapping[str, Any]],
+    functions: Mapping[str, FunctionSpec],
+    mask: Sequence[str],
+) -> list[str]:
+    """Return the arguments of each execution on one line; ``stored`` are the answers of ``previews``, by id."""
+
+    def one(item: Mapping[str, Any]) -> str:
+        told = stored.get(item["id"])
+        if told is None:  # pruned in between
+            return ""
+        if told["arguments"] is None:
+            return f"… {size(told['bytes'])}"
+        return preview(told["arguments"], functions.get(item["function"]), mask)
+
+    return [one(item) for item in items]
 
 
 def trigger_line(function: str, stored: str, spec: FunctionSpec | None, mask: Sequence[str]) -> str | None:
