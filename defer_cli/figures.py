@@ -9,7 +9,7 @@ import msgspec
 
 from defer_cli.domain.errors import SettingError
 from defer_cli.domain.history import HOUR_US, quantile
-from defer_cli.domain.paging import Filters
+from defer_cli.domain.paging import Filters, cursor_at, position_of
 from defer_cli.domain.states import State
 from defer_cli.store.contract import Reader
 from defer_cli.store.figures import Activity
@@ -62,17 +62,22 @@ def activity_of(reader: Reader, function: str, now_us: int) -> dict[str, Any]:
     return _told(reader.activity(from_hour=first, function=function).get(function, Activity({}, {})), first)
 
 
-def count(reader: Reader, filters: Mapping[str, Any], most: int = MOST_COUNTED) -> dict[str, Any]:
+def count(
+    reader: Reader, filters: Mapping[str, Any], most: int = MOST_COUNTED, after: str | None = None
+) -> dict[str, Any]:
     """Return how many executions a list with ``filters`` has: the ``count``, and whether there ``is_more``.
 
-    Exact where only states and functions narrow it; others are counted up to ``most``, and for a short time.
+    Exact where only states and functions narrow it; others are counted up to ``most``, and for a short time. Where that
+    was over, ``end_cursor`` is not None: asked ``after`` it, the rest is counted.
     """
     try:
         wanted = msgspec.convert(filters, Filters)
     except msgspec.ValidationError as error:
         raise SettingError(f"filters: {error}") from None
-    counted = reader.count(wanted, most=most)
-    return {"count": counted.count, "is_more": counted.is_more}
+    place = None if after is None else position_of(after, where="after")
+    counted = reader.count(wanted, most=most, after=place)
+    end_cursor = None if counted.stopped_at is None else cursor_at(counted.stopped_at)
+    return {"count": counted.count, "is_more": counted.is_more, "end_cursor": end_cursor}
 
 
 def metadata_keys(reader: Reader, limit: int = MOST_CHOICES) -> list[str]:

@@ -22,6 +22,7 @@ from defer_cli.domain.errors import ExecutionNotCancellable, SettingError
 from defer_cli.domain.execution import to_moment
 from defer_cli.domain.paging import cursor_at, position_of
 from defer_cli.domain.states import State
+from defer_cli.figures import MOST_COUNTED
 from defer_cli.web.backend import Backend
 
 _PATIENCE_SECONDS = 2.0
@@ -95,7 +96,7 @@ class Bulk:
 
     async def look(self, request: Request) -> View:
         """Return how far a sweep is; raise ``ExecutionNotFound``."""
-        sweep = self._sweeps.get(request.path_params["id"])
+        sweep = self._sweeps.get(request.path_params["id"]).shown()
         deed = DEEDS[sweep.wish.do]
         return View(
             template="sweep.html",
@@ -122,11 +123,11 @@ class Bulk:
         border = form.one("border") or await self._newest()
         position_of(border, where="border")
         filters = _narrowed(asked, deed)
-        counts = await asyncio.gather(*[self._backend.ask("count", filters=one) for one in filters])
+        counts = [await self._count(one) for one in filters]
         wish = Wish(
             do=form.one("do"),
-            total=sum(one["count"] for one in counts),
-            is_more=any(one["is_more"] for one in counts),
+            total=sum(count for count, _ in counts),
+            is_more=any(is_more for _, is_more in counts),
             filters=filters,
             border=border,
             words=", ".join(f"{chip.name} {chip.value}" for chip in asked.chips),
@@ -134,6 +135,17 @@ class Bulk:
         if not (wish.total or wish.is_more):
             raise ExecutionNotCancellable(f"Nothing that matches can be {deed.past}.", mend=deed.detail)
         return wish, [("scope", "all"), ("border", border), *asked.fixed_pairs]
+
+    async def _count(self, filters: Mapping[str, Any]) -> tuple[int, bool]:
+        """Return how many pass the filters, and whether there are more: counted for longer than a list's are."""
+        clock = asyncio.get_running_loop().time
+        deadline = clock() + _PATIENCE_SECONDS
+        counted, after = 0, None
+        while True:
+            told = await self._backend.ask("count", filters=filters, most=MOST_COUNTED - counted, after=after)
+            counted, after = counted + told["count"], told["end_cursor"]
+            if after is None or clock() > deadline:
+                return counted, told["is_more"]
 
     async def _newest(self) -> str:
         """Return the cursor of the newest execution."""

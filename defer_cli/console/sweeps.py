@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,6 +63,12 @@ class Sweep:
     def seen(self) -> int:
         """How many were looked at, done or refused."""
         return self.done + self.refused.total()
+
+    def shown(self) -> Sweep:
+        """Return how it is now, to be drawn in a thread while it goes on."""
+        now = copy(self)
+        now.refused = self.refused.copy()
+        return now
 
     async def run(self) -> None:
         """Do it, in steps of one transaction each: whatever ends it, each execution is changed as a whole, or not."""
@@ -126,8 +133,8 @@ class Sweeps:
 
     @property
     def running(self) -> list[Sweep]:
-        """Those on their way."""
-        return [one for one in self._known.values() if one.ended_us is None]
+        """Those on their way, as they are now."""
+        return [one.shown() for one in self._known.values() if one.ended_us is None]
 
     @property
     def is_full(self) -> bool:

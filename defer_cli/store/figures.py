@@ -36,6 +36,8 @@ class Counted:
 
     count: int
     is_more: bool
+    stopped_at: int | None = None
+    """The place in the list where time was over: who goes on behind it gets the rest."""
 
 
 class Figures(Protocol):
@@ -50,10 +52,10 @@ class Figures(Protocol):
     def activity(self, *, from_hour: int, function: str | None = None) -> dict[str, Activity]:
         """Return what ended since ``from_hour`` of each function, or of one; what had no end is left out."""
 
-    def count(self, filters: Filters, *, most: int) -> Counted:
+    def count(self, filters: Filters, *, most: int, after: int | None = None) -> Counted:
         """Return how many executions ``find`` would list: at once where only states and functions narrow it.
 
-        Others are counted up to ``most``, and for a short time.
+        Others are counted up to ``most``, and for a short time; those behind the place ``after``, if there is one.
         """
 
     def metadata_keys(self, *, limit: int) -> list[str]:

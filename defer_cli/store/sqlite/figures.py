@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import takewhile
 from sqlite3 import Connection
 
-from defer_cli.domain.paging import Filters
+from defer_cli.domain.paging import Filters, Interval
 from defer_cli.domain.states import State
 from defer_cli.store.figures import Activity, Counted, Failing
 from defer_cli.store.sqlite import figures_statements as statements
@@ -43,10 +43,10 @@ def activity(connection: Connection, *, from_hour: int, function: str | None) ->
     return {name: Activity(*parts) for name, parts in told.items()}
 
 
-def count(connection: Connection, filters: Filters, *, most: int) -> Counted:
+def count(connection: Connection, filters: Filters, *, most: int, after: int | None) -> Counted:
     """Return how many executions pass ``filters``."""
-    if filters != Filters(states=filters.states, functions=filters.functions):
-        return count_found(connection, filters, most=most)
+    if after is not None or _looks_closer(filters):
+        return count_found(connection, filters, most=most, after=after)
     counted = 0
     for function, state, stored in connection.execute(COUNTS).fetchall():
         if (not filters.states or state in filters.states) and (not filters.functions or function in filters.functions):
@@ -63,3 +63,14 @@ def metadata_values(connection: Connection, key: str, *, prefix: str, limit: int
     """Return the first values of ``key`` that begin with ``prefix``, in order."""
     rows = connection.execute(statements.METADATA_VALUES, (key, prefix, limit)).fetchall()
     return list(takewhile(lambda value: value.startswith(prefix), (value for (value,) in rows)))
+
+
+def _looks_closer(filters: Filters) -> bool:
+    """Whether anything but states and functions narrows a list; empty lists, of whatever type, do not."""
+    spans = (filters.scheduled_at, filters.started_at)
+    return (
+        bool(filters.error_codes or filters.came_from or any(filters.metadata.values()))
+        or filters.executed_by is not None
+        or filters.parent is not None
+        or any(span != Interval() for span in spans)
+    )

@@ -50,11 +50,11 @@ def find(
     return Found([(row[-1], execution_of(row[:-1])) for row in rows], stopped_at)
 
 
-def count_found(connection: Connection, filters: Filters, *, most: int) -> Counted:
+def count_found(connection: Connection, filters: Filters, *, most: int, after: int | None) -> Counted:
     """Return how many executions pass ``filters``, up to ``most``, as far as the time for it goes."""
     connection.execute("BEGIN")
     try:
-        return _Search(connection, filters, is_backward=False).count(most, _reach(connection, None, None))
+        return _Search(connection, filters, is_backward=False).count(most, _reach(connection, after, None))
     finally:
         connection.execute("COMMIT")
 
@@ -101,7 +101,8 @@ class _Search:
             if counted > most:
                 return Counted(most, is_more=True)
             if self._is_over(began, deadline):
-                return Counted(counted, is_more=low > reach[0])
+                is_more = low > reach[0]
+                return Counted(counted, is_more=is_more, stopped_at=low if is_more else None)
         return Counted(counted, is_more=False)
 
     def _is_over(self, began: float, deadline: float) -> bool:

@@ -221,10 +221,10 @@ class SqliteReader:
         with reporting(self._path):
             return figures.activity(self._connection, from_hour=from_hour, function=function)
 
-    def count(self, filters: Filters, *, most: int) -> Counted:
+    def count(self, filters: Filters, *, most: int, after: int | None = None) -> Counted:
         """Return how many executions pass ``filters``."""
         with reporting(self._path):
-            return figures.count(self._connection, filters, most=most)
+            return figures.count(self._connection, filters, most=most, after=after)
 
     def metadata_keys(self, *, limit: int) -> list[str]:
         """Return the first keys of metadata."""

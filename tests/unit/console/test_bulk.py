@@ -11,10 +11,12 @@ from typing import Any
 import pytest
 
 from defer_cli.changes import MOST_AT_ONCE
+from defer_cli.console import bulk
 from defer_cli.console.sweeps import MOST_RUNNING
 from defer_cli.domain.enqueue import Enqueue
 from defer_cli.domain.errors import StoreFull
 from defer_cli.domain.ids import random_id
+from defer_cli.store.sqlite import finding
 from tests.unit.api.harness import UNKNOWN
 from tests.unit.console.harness import Console
 
@@ -174,6 +176,26 @@ async def test_all_that_match_are_told_by_what_they_match(console: Console) -> N
     page = await asked(console, ("do", "cancel"), ("scope", "all"), ("function", "compute"))
     assert "Cancel 2 executions?" in page
     assert "These are all that match: function compute()." in page
+
+
+async def test_what_takes_long_to_count_is_counted_in_steps(console: Console, monkeypatch: pytest.MonkeyPatch) -> None:
+    await many(console, 600)
+    monkeypatch.setattr(finding, "LONGEST_COUNT_SECONDS", -1.0)
+    monkeypatch.setattr(finding, "_FIRST_STRETCH", 1)
+    filters = {"came_from": ["call"]}
+    assert (await console.backend.ask("count", filters=filters))["is_more"]
+    assert "Cancel 600 executions?" in await asked(console, ("do", "cancel"), ("scope", "all"), ("came_from", "call"))
+
+
+async def test_what_could_not_be_counted_in_time_is_said_so(console: Console, monkeypatch: pytest.MonkeyPatch) -> None:
+    await many(console, 600)
+    monkeypatch.setattr(finding, "LONGEST_COUNT_SECONDS", -1.0)
+    monkeypatch.setattr(finding, "_FIRST_STRETCH", 1)
+    monkeypatch.setattr(bulk, "_PATIENCE_SECONDS", -1.0)
+    pairs = [("do", "cancel"), ("scope", "all"), ("came_from", "call")]
+    assert re.search(r"Cancel [0-9]+\+ executions\?", await asked(console, *pairs))
+    await many(console, 600, "greet_user")
+    assert "Cancel all executions that match?" in await asked(console, *pairs, ("function", "compute"))
 
 
 async def test_three_pages_are_cancelled_step_by_step(console: Console) -> None:

@@ -170,6 +170,16 @@ async def test_what_is_strange_finds_nothing_and_breaks_nothing(console: Console
     assert answer.status_code == 200, answer.text
 
 
+async def test_all_there_are_are_counted_whatever_time_there_is(
+    console: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(finding, "LONGEST_COUNT_SECONDS", -1.0)
+    monkeypatch.setattr(finding, "_FIRST_STRETCH", 1)
+    await many(console, 300)
+    for query in ("", "?function=compute", "?status=created&status=failed"):
+        assert re.search(r'id="count" data-part>\s*300\s*<', await console.page(f"/executions{query}"))
+
+
 async def test_a_form_with_empty_fields_leads_to_a_short_address(console: Console) -> None:
     answer = await console.browser.get("/executions?status=failed&function=&parent=&metadata_key=")
     assert (answer.status_code, answer.headers["location"]) == (303, "/executions?status=failed")
