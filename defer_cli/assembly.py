@@ -9,13 +9,14 @@ import signal
 import socket
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from defer_cli import __version__
 from defer_cli.discovery.discover import Discovery, discover_in_thread
 from defer_cli.discovery.environment import function_environment
+from defer_cli.domain.alert_settings import AlertSettings
 from defer_cli.domain.enqueue import Enqueue
 from defer_cli.domain.errors import StoreError
 from defer_cli.domain.execution import to_microseconds
@@ -46,11 +47,12 @@ from defer_cli.reports import Reports
 from defer_cli.store.contract import Store
 from defer_cli.store.sqlite.reader import open_reader
 from defer_cli.store.sqlite.store import open_store
-from defer_cli.store.writer import Writer
+from defer_cli.store.writer import Apply, Writer
 from defer_cli.workers.pool import Pool
 from defer_cli.workers.process import WorkerProcess
 
 if TYPE_CHECKING:
+    from defer_cli.engine.alerting import Alerting
     from defer_cli.web.server import Server
     from defer_cli.web.tokens import Token
 
@@ -63,6 +65,7 @@ class Plan:
     folder: Path
     data: DataFolder
     settings: Settings
+    alerts: AlertSettings = field(default_factory=AlertSettings)
     is_dev: bool = False
     is_burst: bool = False
     triggers: tuple[str, ...] = ()
@@ -88,6 +91,7 @@ class Runner:
         self._functions: dict[str, FunctionSpec] = {}
         self._problems: Sequence[Problem] = ()
         self._api: Server | None = None
+        self._alerting: Alerting | None = None
         self._name = f"{socket.gethostname()}-{os.getpid()}"
 
     async def run(self) -> int:
@@ -198,6 +202,7 @@ class Runner:
             on_claim=self._dispatcher.claimed,
             on_applied=self._dispatcher.applied,
             on_fatal=self._broke,
+            apply=self._build_alerting(store) or (lambda store, moves: store.apply(moves)),
         )
         self._pool = Pool(
             size=settings.workers,
@@ -215,7 +220,10 @@ class Runner:
         self._reports = Reports(lambda: open_reader(Path(plan.data.database)))
         self._intake = Intake(self._writer)
         self._inbox = InboxImport(plan.data, self._intake.insert, self._listener)
-        self._crons = Crons(self._writer, self._listener, clock=store.now, catches_up=not plan.is_dev)
+        if self._alerting is not None:
+            self._alerting.attach(self._writer, self._reports)
+        telling = self._alerting or self._listener
+        self._crons = Crons(self._writer, telling, clock=store.now, catches_up=not plan.is_dev)
         self._requests = Requests(
             self._intake, self._dispatcher, self._reports, take_in=self._inbox.run, heed_pauses=self._crons.heed_pauses
         )
@@ -229,10 +237,19 @@ class Runner:
         self._upkeep = Upkeep(self._writer, self._dispatcher, self._listener)
         self._alarm = Alarm(store.now, on_step=self._upkeep.clock_was_set)
         self._door = Door(listen(plan.data.socket), self._requests, self._dispatcher.waiting)
-        self._reload = Reload(
-            plan.project, plan.folder, self._pool, self._listener, self._exchanged, self._show_problems
-        )
+        self._reload = Reload(plan.project, plan.folder, self._pool, telling, self._exchanged, self._show_problems)
         self._writer.start()
+
+    def _build_alerting(self, store: Store) -> Apply | None:
+        """Build what tells people, where they are to be told; it records in the transaction of each outcome."""
+        plan = self._plan
+        if not plan.alerts.has_channel:
+            return None
+        from defer_cli.engine.alerting import Alerting
+
+        project = plan.project.resolve().name
+        self._alerting = Alerting(plan.alerts, store, self._listener, project=project, mask=plan.settings.mask)
+        return self._alerting.apply
 
     async def _start(self, discovering: asyncio.Future[Discovery]) -> None:
         plan = self._plan
@@ -251,6 +268,8 @@ class Runner:
         self._alarm.start()
         if self._api is not None:
             await self._api.start()
+        if self._alerting is not None:
+            self._alerting.start(None if self._api is None else self._api.url)
         self._listener.ready(self._banner(found))
         gc.freeze()  # what is here stays: a collection need not look at it again
 
@@ -284,6 +303,8 @@ class Runner:
         """The workers run these functions from now on."""
         self._functions = dict(functions)
         self._listener.functions(functions)
+        if self._alerting is not None:
+            self._alerting.set_functions(functions)
         self._dispatcher.set_functions(functions)
         if not self._plan.is_burst:
             await self._crons.set_functions(functions.values())
@@ -336,6 +357,8 @@ class Runner:
             self._polls.close()
             await self._api.stop(hurry=self._hurry)
         await self._pool.stop()
+        if self._alerting is not None:
+            await self._alerting.stop(hurry=self._hurry)
         code = EXIT_OK
         if self._plan.is_burst:
             code = EXIT_FAILED if await self._burst.has_failed() else EXIT_OK

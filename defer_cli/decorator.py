@@ -23,6 +23,7 @@ class _Defer:
     ``concurrency``: how many executions may run at once; None for no limit.
     ``max_duration``: seconds or a duration such as ``"5 min"``; 30 minutes by default.
     ``max_concurrency_action``: what becomes of the others at that limit: ``"keep"`` or ``"cancel"``.
+    ``alert``: whether people are told when it fails, where alerts are set up; True by default.
     ``catch_up`` (crons): of the ticks missed while no runner was up, run the ``"latest"`` or ``"none"``.
     Raises ``DefinitionError`` when the function cannot run in the background or an option is wrong.
     """
@@ -37,6 +38,7 @@ class _Defer:
         concurrency: int | None = ...,
         max_duration: Duration = ...,
         max_concurrency_action: AtLimit = ...,
+        alert: bool = ...,
     ) -> BackgroundFunction[P, R]: ...
 
     @overload
@@ -48,6 +50,7 @@ class _Defer:
         concurrency: int | None = ...,
         max_duration: Duration = ...,
         max_concurrency_action: AtLimit = ...,
+        alert: bool = ...,
     ) -> Callable[[Callable[P, Coroutine[Any, Any, R]]], BackgroundFunction[P, R]]: ...
 
     def __call__(self, *given: Any, **options: Any) -> Any:
@@ -70,6 +73,7 @@ class _Defer:
         concurrency: int | None = ...,
         max_duration: Duration = ...,
         max_concurrency_action: AtLimit = ...,
+        alert: bool = ...,
         catch_up: CatchUp = ...,
     ) -> CronFunction[R]: ...
 
@@ -83,6 +87,7 @@ class _Defer:
         concurrency: int | None = ...,
         max_duration: Duration = ...,
         max_concurrency_action: AtLimit = ...,
+        alert: bool = ...,
         catch_up: CatchUp = ...,
     ) -> Callable[[Callable[[], Coroutine[Any, Any, R]]], CronFunction[R]]: ...
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import gettempdir
 
+from defer_cli.domain.alert_settings import AlertSettings, resolve_alert_settings
 from defer_cli.domain.errors import SettingError
 from defer_cli.domain.settings import Settings, masked_names, resolve_settings
 from defer_cli.link.project import (
@@ -29,16 +30,18 @@ class Place:
     folder: Path
     data: DataFolder
     settings: Settings
+    alerts: AlertSettings
 
 
 def find_place(project: str | None, directory: str | None, data: str | None, **flags: object) -> Place:
     """Return what the command works on; raise ``SettingError`` when there is no project or a setting is wrong."""
     root = project_root(given=project)
+    written, table = dotenv(root), tool_table(root)
     settings = resolve_settings(
         flags={**flags, "directory": directory, "data": data},
         environ=os.environ,
-        dotenv=dotenv(root),
-        pyproject=tool_table(root),
+        dotenv=written,
+        pyproject=table,
         cores=len(os.sched_getaffinity(0)),
     )
     folder = functions_folder(root, given=directory)
@@ -49,6 +52,7 @@ def find_place(project: str | None, directory: str | None, data: str | None, **f
         folder=Path(folder),
         data=data_folder(root, given=data),
         settings=settings,
+        alerts=resolve_alert_settings(environ=os.environ, dotenv=written, pyproject=table),
     )
 
 

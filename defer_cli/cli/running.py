@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from typing import TYPE_CHECKING
 
 from defer_cli.assembly import Plan, Runner
+from defer_cli.cli.first_process import has_left_first_process
 from defer_cli.engine.banner import RunnerListener
 from defer_cli.engine.events import Logged
+from defer_cli.link.notify import take_manager
 
 if TYPE_CHECKING:
     from defer_cli.cli.place import Place
@@ -32,10 +35,12 @@ def run_in(
         folder=place.folder,
         data=place.data,
         settings=place.settings,
+        alerts=place.alerts,
         is_dev=is_dev,
         is_burst=is_burst,
         triggers=triggers,
         found=found,
+        manager=take_manager(os.environ, knows_our_pid=not has_left_first_process()),
     )
     handler = _Warnings(listener)
     own = logging.getLogger("defer_cli")

@@ -59,6 +59,8 @@ class Alert:
     facts: dict[str, Any]
     state: AlertState
     attempts: int = 0
+    begun_us: int | None = None
+    """When it was tried first."""
     message: str | None = None
 
 

@@ -26,6 +26,8 @@ class FunctionOptions:
     max_duration: timedelta = DEFAULT_MAX_DURATION
     max_concurrency_action: AtLimit = "keep"
     catch_up: CatchUp = "latest"
+    alert: bool = True
+    """Whether people are told when it fails."""
 
 
 def function_options(
@@ -35,6 +37,7 @@ def function_options(
     max_duration: object = None,
     max_concurrency_action: object = "keep",
     catch_up: object = "latest",
+    alert: object = True,
 ) -> FunctionOptions:
     """Return checked options; raise ``SettingError`` that names the option."""
     if concurrency is not None:
@@ -49,12 +52,15 @@ def function_options(
     span = DEFAULT_MAX_DURATION if max_duration is None else parse_duration(max_duration, where="max_duration")
     if span <= timedelta(0):
         raise SettingError("max_duration is 0", where="max_duration", mend='use a span above 0, such as "30 min"')
+    if not isinstance(alert, bool):
+        raise SettingError(f"alert is {alert!r}", where="alert", mend="use True or False")
     return FunctionOptions(
         retry=retry_policy(retry),
         concurrency=concurrency,
         max_duration=span,
         max_concurrency_action=_one_of(max_concurrency_action, AtLimit, "max_concurrency_action"),
         catch_up=_one_of(catch_up, CatchUp, "catch_up"),
+        alert=alert,
     )
 
 

@@ -32,8 +32,8 @@ class Outbox(Protocol):
     def next_us(self, channel: str) -> int | None:
         """Return when something is due next; None: nothing waits."""
 
-    def begin(self, alerts: Sequence[Alert], *, message: str) -> None:
-        """Know these as going out together, now; they take in nothing more."""
+    def begin(self, alerts: Sequence[Alert], *, message: str, at_us: int) -> None:
+        """Know these as going out together; they take in nothing more."""
 
     def sent(self, message: str, *, at_us: int) -> None:
         """Know a message as sent."""
@@ -48,4 +48,4 @@ class Outbox(Protocol):
         """Return the messages that were going out when the last runner ended."""
 
     def forget(self, *, before_us: int) -> None:
-        """Delete what was sent or given up before a moment."""
+        """Delete what is older than a moment, whatever became of it."""

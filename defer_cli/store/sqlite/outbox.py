@@ -63,9 +63,9 @@ class SqliteOutbox:
         next_us: int | None = self._session.execute(statements.NEXT_US, (channel,)).fetchone()[0]
         return next_us
 
-    def begin(self, alerts: Sequence[Alert], *, message: str) -> None:
-        """Know these as going out together, now."""
-        self._session.executemany(statements.BEGIN, [(message, alert.number) for alert in alerts])
+    def begin(self, alerts: Sequence[Alert], *, message: str, at_us: int) -> None:
+        """Know these as going out together."""
+        self._session.executemany(statements.BEGIN, [(message, at_us, alert.number) for alert in alerts])
         recovered = [(alert.function,) for alert in alerts if alert.kind is AlertKind.RECOVERY]
         self._session.executemany(statements.FORGET_FAILING, recovered)
 
@@ -86,12 +86,12 @@ class SqliteOutbox:
         return [message for (message,) in self._session.execute(statements.INTERRUPTED, (channel,)).fetchall()]
 
     def forget(self, *, before_us: int) -> None:
-        """Delete what was sent or given up before a moment."""
+        """Delete what is older than a moment, whatever became of it."""
         self._session.execute(statements.FORGET, (before_us,))
 
 
 def _alert(row: tuple[Any, ...]) -> Alert:
-    number, kind, function, count, first_us, last_us, facts, state, attempts, message = row
+    number, kind, function, count, first_us, last_us, facts, state, attempts, begun_us, message = row
     return Alert(
         number=number,
         kind=AlertKind(kind),
@@ -102,5 +102,6 @@ def _alert(row: tuple[Any, ...]) -> Alert:
         facts=msgspec.json.decode(facts),
         state=AlertState(state),
         attempts=attempts,
+        begun_us=begun_us,
         message=message,
     )

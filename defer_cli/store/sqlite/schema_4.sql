@@ -13,6 +13,7 @@ CREATE TABLE alerts (
     facts BLOB NOT NULL,
     message TEXT,
     attempts INTEGER NOT NULL DEFAULT 0,
+    begun_us INTEGER,
     ended_us INTEGER,
     problem TEXT
 );

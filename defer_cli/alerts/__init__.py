@@ -1,0 +1,1 @@
+"""Telling people what happened: what is told, how much of it makes a message, how messages leave."""

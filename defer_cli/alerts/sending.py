@@ -1,0 +1,232 @@
+"""Takes alerts out of the outbox, one message at a time, and sends them through one channel."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from datetime import timedelta
+from threading import Thread
+
+from defer_cli.alerts.channels import Channel, Delivered, NotDelivered, Outcome, Uncertain
+from defer_cli.alerts.messages import Told
+from defer_cli.alerts.policy import KEPT_FOR, MOST_TOGETHER, free_at_us, is_given_up, next_message, wait_before
+from defer_cli.domain.alert import Alert, Grouping
+from defer_cli.domain.errors import StoreError
+from defer_cli.domain.ids import random_id
+from defer_cli.store.contract import Store
+from defer_cli.store.writer import Writer
+
+_SECOND_US = 1_000_000
+_LONGEST_REST_US = 30 * _SECOND_US
+_BREATH_SECONDS = 0.1
+_AGAIN_US = _SECOND_US // 2
+_NEVER_US = 365 * 86_400 * _SECOND_US
+_TIDY_US = 3_600 * _SECOND_US
+_MOST_NAMED = 3
+_MICROSECOND = timedelta(microseconds=1)
+_dice = random.random
+
+
+class Counts:
+    """What has become of messages since the runner began."""
+
+    def __init__(self) -> None:
+        self.sent = self.retried = self.given_up = 0
+
+
+class Sending:
+    """One channel's messages, one after the other, each on disk before it leaves and after it has arrived.
+
+    All methods belong to the event loop; a thread waits for the other side.
+    """
+
+    def __init__(
+        self,
+        channel: Channel,
+        writer: Writer,
+        *,
+        describe: Callable[[Sequence[Alert]], Awaitable[list[Told]]],
+        grouping: Grouping,
+        clock: Callable[[], int],
+        tell: Callable[[str, str, dict[str, object]], None],
+    ) -> None:
+        self._channel = channel
+        self._writer = writer
+        self._describe = describe
+        self._window_us = grouping.window_us
+        self._clock = clock
+        self._tell = tell
+        self._bell = asyncio.Event()
+        self._left_us: deque[int] = deque(maxlen=100)
+        self._rest_until_us = 0
+        self._failures = 0
+        self._tidied_us = 0
+        self._is_stopping = False
+        self._task: asyncio.Task[None] | None = None
+        self.counts = Counts()
+
+    def start(self) -> None:
+        """Send from now on."""
+        self._task = asyncio.get_running_loop().create_task(self._run())
+
+    def ring(self) -> None:
+        """Look: there is news."""
+        self._bell.set()
+
+    async def stop(self, *, seconds: float, hurry: asyncio.Event) -> None:
+        """Send what waits, each message once, no longer than ``seconds``; what is left goes with the next runner."""
+        if self._task is None:
+            return
+        self._is_stopping = True
+        self._bell.set()
+        hurrying = asyncio.ensure_future(hurry.wait())
+        await asyncio.wait([self._task, hurrying], timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        hurrying.cancel()
+        self._task.cancel()
+        await asyncio.wait([self._task, hurrying])
+
+    async def _run(self) -> None:
+        has_begun = False
+        while True:
+            self._bell.clear()
+            try:
+                if not has_begun:
+                    await self._take_up()
+                    has_begun = True
+                next_us = await self._send_next()
+            except StoreError:  # the writer tells of it
+                next_us = self._clock() + _AGAIN_US
+            now_us = self._clock()
+            if self._is_stopping and (self._failures or next_us > now_us + self._window_us):
+                return
+            if next_us > now_us:
+                await self._rest(next_us - now_us)
+
+    async def _rest(self, wait_us: int) -> None:
+        try:
+            async with asyncio.timeout(min(wait_us, _LONGEST_REST_US) / _SECOND_US):
+                await self._bell.wait()
+                await asyncio.sleep(_BREATH_SECONDS)  # a flood rings at every commit
+        except TimeoutError:
+            pass
+
+    async def _take_up(self) -> None:
+        """Decide about what was going out when the last runner was killed."""
+        name, now_us = self._channel.name, self._clock()
+        for message in await self._writer.submit(lambda store: store.outbox.interrupted(name)):
+            problem = "the runner ended while it was being sent"
+            if self._channel.knows_repeats:
+                await self._put_off(message, now_us, problem)
+            else:
+                await self._give_up(message, f"{problem}: it may have arrived", {"channel": name})
+
+    async def _send_next(self) -> int:
+        """Send the next message when its time has come; return when to look again."""
+        name, now_us = self._channel.name, self._clock()
+        free_us = max(self._rest_until_us, free_at_us(self._left_us, window_us=self._window_us))
+        if free_us > now_us:
+            return free_us
+        until_us = now_us + self._window_us if self._is_stopping else now_us
+        is_untidy = now_us - self._tidied_us > _TIDY_US
+
+        def look(store: Store) -> tuple[list[Alert], int | None]:
+            if is_untidy:
+                store.outbox.forget(before_us=now_us - KEPT_FOR // _MICROSECOND)
+            return store.outbox.due(name, now_us=until_us, limit=MOST_TOGETHER), store.outbox.next_us(name)
+
+        due, next_us = await self._writer.submit(look)
+        self._tidied_us = now_us if is_untidy else self._tidied_us
+        alerts = next_message(due)
+        if not alerts:
+            return now_us + _NEVER_US if next_us is None else next_us
+        message = alerts[0].message or f"msg_{random_id()}"
+        await self._writer.submit(lambda store: store.outbox.begin(alerts, message=message, at_us=now_us))
+        outcome = await self._send(await self._describe(alerts), message, now_us / _SECOND_US)
+        self._left_us.append(self._clock())
+        await self._settle(alerts, message, outcome)
+        return now_us
+
+    async def _send(self, told: Sequence[Told], message: str, at: float) -> Outcome:
+        """Send in a thread that nobody has to wait for when the runner ends."""
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Outcome] = loop.create_future()
+
+        def tell(outcome: Outcome) -> None:
+            if not answer.done():
+                answer.set_result(outcome)
+
+        def send() -> None:
+            try:
+                outcome = self._channel.send(told, id=message, at=at)
+            except Exception as error:  # its words may hold the address
+                outcome = NotDelivered(problem=f"it could not be written ({type(error).__name__})", is_its_own=True)
+            with suppress(RuntimeError):  # the loop has closed
+                loop.call_soon_threadsafe(tell, outcome)
+
+        Thread(target=send, name=f"defer-{self._channel.name}", daemon=True).start()
+        return await answer
+
+    async def _settle(self, alerts: Sequence[Alert], message: str, outcome: Outcome) -> None:
+        now_us, about = self._clock(), {"channel": self._channel.name, **_about(alerts)}
+        if isinstance(outcome, Delivered):
+            self._failures = 0
+            self.counts.sent += 1
+            await self._write(lambda store: store.outbox.sent(message, at_us=now_us))
+            self._tell("info", "alert sent", about)
+            return
+        if isinstance(outcome, Uncertain) and not self._channel.knows_repeats:
+            self._failures += 1
+            self._rest_until_us = now_us + self._wait_us(self._failures, None)
+            await self._give_up(message, f"{outcome.problem}: it may have arrived", about)
+            return
+        is_its_own = isinstance(outcome, NotDelivered) and outcome.is_its_own
+        retry_after = outcome.retry_after if isinstance(outcome, NotDelivered) else None
+        if is_its_own:
+            next_us = now_us + self._wait_us(alerts[0].attempts + 1, retry_after)
+        else:
+            self._failures += 1
+            next_us = self._rest_until_us = now_us + self._wait_us(self._failures, retry_after)
+        if is_given_up(begun_us=alerts[0].begun_us or now_us, until_us=next_us):
+            await self._give_up(message, outcome.problem, about)
+            return
+        self.counts.retried += 1
+        await self._put_off(message, next_us, outcome.problem)
+        seconds = round((next_us - now_us) / _SECOND_US, 1)
+        self._tell("warning", "alert is sent again later", about | {"problem": outcome.problem, "in": f"{seconds:g} s"})
+
+    def _wait_us(self, attempt: int, retry_after: timedelta | None) -> int:
+        return wait_before(attempt, retry_after=retry_after, dice=_dice) // _MICROSECOND
+
+    async def _put_off(self, message: str, until_us: int, problem: str) -> None:
+        await self._write(lambda store: store.outbox.put_off(message, until_us=until_us, problem=problem))
+
+    async def _give_up(self, message: str, problem: str, about: dict[str, object]) -> None:
+        now_us = self._clock()
+        self.counts.given_up += 1
+        await self._write(lambda store: store.outbox.give_up(message, at_us=now_us, problem=problem))
+        self._tell("error", "alert given up", about | {"problem": problem})
+
+    async def _write(self, work: Callable[[Store], None]) -> None:
+        """Write what became of a message, however long the store takes nothing: it must not be sent twice."""
+        while True:
+            try:
+                return await self._writer.submit(work)
+            except StoreError as error:
+                if error.is_fatal:
+                    raise
+                await asyncio.sleep(_AGAIN_US / _SECOND_US)
+
+
+def _about(alerts: Sequence[Alert]) -> dict[str, object]:
+    kinds = sorted({str(alert.kind) for alert in alerts})
+    functions = list(dict.fromkeys(alert.function for alert in alerts if alert.function))
+    names = ", ".join(functions[:_MOST_NAMED])
+    told: dict[str, object] = {"kind": ", ".join(kinds)}
+    if functions:
+        told["function"] = (
+            names if len(functions) <= _MOST_NAMED else f"{names} and {len(functions) - _MOST_NAMED} more"
+        )
+    return told | {"count": sum(alert.count for alert in alerts)}
