@@ -1,4 +1,4 @@
-"""What is done once a second beside the crons: overdue calls are discarded, searches are told what has ended."""
+"""What is done beside the crons: overdue calls are discarded, searches told what has ended, old counts forgotten."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ _A_TURN = 1_000
 _STEP_US = 50_000
 """Calls whose times lie closer together are discarded in one run."""
 _BLOCKS_A_TURN, _BLOCK_TURNS = 16, 16
+_FORGET_SECONDS = 3_600.0
 
 
 class Upkeep:
@@ -24,6 +25,7 @@ class Upkeep:
         self._listener = listener
         self._steps: set[asyncio.Task[None]] = set()
         self._next_discard_us: int | None = None
+        self._forget_at = 0.0
 
     def next_us(self) -> int | None:
         """Return when the next call is to be discarded, as far as the last run could see; rounded up to a step."""
@@ -42,7 +44,16 @@ class Upkeep:
             )
             self._dispatcher.left_queue(endings)
             if len(endings) < _A_TURN and (not narrowed or turn >= _BLOCK_TURNS):
-                return
+                break
+        await self._forget()
+
+    async def _forget(self) -> None:
+        """Forget a step of what is too old for a chart, once an hour; what is left is for the next second."""
+        now = asyncio.get_running_loop().time()
+        if now < self._forget_at:
+            return
+        if await self._writer.submit(lambda store: store.forget_history(limit=_A_TURN)) < _A_TURN:
+            self._forget_at = now + _FORGET_SECONDS
 
     def clock_was_set(self, seconds: float) -> None:
         """Move what was queued under a clock that ran ahead back to now, and claim what has become due."""

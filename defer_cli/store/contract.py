@@ -200,6 +200,9 @@ class Store(Protocol):
         Searches are right without it, and faster with it: what has ended is no longer looked at for what waits.
         """
 
+    def forget_history(self, *, limit: int) -> int:
+        """Forget up to ``limit`` counts of what ended in an hour more than 31 days ago; return how many they were."""
+
     def take_back(self, *, limit: int) -> list[Running]:
         """Make what a dead runner left started created again (uncharged, ``losses`` + 1), aborting aborted.
 

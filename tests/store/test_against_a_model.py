@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections import Counter
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
+from defer_cli.domain.execution import to_microseconds
+from defer_cli.domain.history import HOUR_US, bucket_of
 from defer_cli.domain.settle import Running
 from defer_cli.domain.states import RUNNING_STATES, State
 from defer_cli.store.contract import Limit, Store
@@ -198,7 +201,7 @@ class StoreAndModel(RuleBasedStateMachine):
     def _settle(self, name: str, chosen: list[Running]) -> None:
         later = self._clock.now_us + SECOND
         extra: dict[str, Any] = {"scheduled_us": later} if name == "retry" else {}
-        moves = [_SETTLE[name](running, **extra) for running in chosen]
+        moves = [_SETTLE[name](running, at_us=self._clock.now_us, **extra) for running in chosen]
         with self._store.transaction():
             applied = self._store.apply(moves)
         for move, is_applied in zip(moves, applied, strict=True):
@@ -236,10 +239,10 @@ class StoreAndModel(RuleBasedStateMachine):
         row = self._row(running.id)
         is_allowed = row.state is State.ABORTING and running.attempt == row.attempt
         with self._store.transaction():
-            assert self._store.apply([aborted(running)]) == [is_allowed]
+            assert self._store.apply([aborted(running, at_us=self._clock.now_us)]) == [is_allowed]
         row.state = State.ABORTED if is_allowed else row.state
 
-    @rule(seconds=st.sampled_from([0.5, 1, 2, 5]))
+    @rule(seconds=st.sampled_from([0.5, 1, 2, 5, 3600]))
     def wait(self, seconds: float) -> None:
         self._clock.forward(seconds)
 
@@ -286,6 +289,25 @@ class StoreAndModel(RuleBasedStateMachine):
         found = {execution.id: (execution.state, execution.attempt) for execution in newest(self._reader, limit=10_000)}
         assert found == {row.id: (row.state, row.attempt) for row in self._model.rows}
         assert self._reader.counts() == Counter((row.function, row.state) for row in self._model.rows)
+        self._agrees_with_history()
+
+    def _agrees_with_history(self) -> None:
+        """Hold what was counted by hour against a recount of the executions."""
+        ends: Counter[tuple[str, int, State]] = Counter()
+        runs: Counter[tuple[str, int]] = Counter()
+        for one in newest(self._reader, limit=10_000):
+            if one.finished_at is None:
+                continue
+            ends[one.function, to_microseconds(one.finished_at) // HOUR_US, one.state] += 1
+            if one.started_at is not None and one.state in {State.SUCCEED, State.FAILED}:
+                runs[one.function, bucket_of((one.finished_at - one.started_at) // timedelta(microseconds=1))] += 1
+        found = self._reader.activity(from_hour=0)
+        assert {(name, *key): count for name, one in found.items() for key, count in one.ended.items()} == ends
+        assert {(name, key): count for name, one in found.items() for key, count in one.runs.items()} == runs
+        together: Counter[tuple[int, State]] = Counter()
+        for (_, hour, state), count in ends.items():
+            together[hour, state] += count
+        assert self._reader.outcomes(from_hour=0) == together
 
     def _row(self, id: str) -> _Row:
         return next(row for row in self._model.rows if row.id == id)

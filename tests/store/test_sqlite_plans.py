@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Iterator
 
 import pytest
 
-from defer_cli.store.sqlite import statements
+from defer_cli.store.sqlite import figures_statements, statements
 from defer_cli.store.sqlite.migrations import MIGRATIONS
 
 
@@ -20,8 +21,9 @@ def connection() -> Iterator[sqlite3.Connection]:
 
 
 def _plan(connection: sqlite3.Connection, statement: str) -> str:
-    parameters = [1] * max(statement.count("?"), 1)
-    cursor = connection.execute("EXPLAIN QUERY PLAN " + statement, parameters[: statement.count("?")])
+    numbers = [int(number) for number in re.findall(r"\?(\d+)", statement)]
+    parameters = [1] * max([statement.count("?") if not numbers else 0, *numbers])
+    cursor = connection.execute("EXPLAIN QUERY PLAN " + statement, parameters)
     return "\n".join(row[3] for row in cursor)
 
 
@@ -52,6 +54,22 @@ def _plan(connection: sqlite3.Connection, statement: str) -> str:
 )
 def test_a_statement_uses_its_index(connection: sqlite3.Connection, name: str, expected: str) -> None:
     assert expected in _plan(connection, getattr(statements, name))
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("OUTCOMES", "history USING PRIMARY KEY (function=? AND hour>?)"),
+        ("FAILING", "history USING INDEX history_of_failures (hour>?)"),
+        ("ACTIVITY_HOURS", "h USING PRIMARY KEY (function=? AND hour>?)"),
+        ("ACTIVITY_RUNS", "h USING PRIMARY KEY (function=? AND hour>?)"),
+        ("FORGET_HISTORY", "h USING PRIMARY KEY (function=? AND hour<?)"),
+        ("METADATA_KEYS", "SEARCH metadata USING PRIMARY KEY (key>?)"),
+        ("METADATA_VALUES", "SEARCH metadata USING PRIMARY KEY (key=? AND value>?)"),
+    ],
+)
+def test_a_figure_is_read_by_its_index(connection: sqlite3.Connection, name: str, expected: str) -> None:
+    assert expected in _plan(connection, getattr(figures_statements, name))
 
 
 @pytest.mark.parametrize(

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from sqlite3 import Connection
 
-from defer_cli.domain.history import HOUR_US, UNKNOWN, bucket_of
-from defer_cli.domain.settle import Move
+from defer_cli.domain.history import HOUR_US, KEPT_HOURS, UNKNOWN, bucket_of
 from defer_cli.store.sqlite import figures_statements as statements
 
 _ALL = ""
@@ -23,19 +21,14 @@ class History:
         self._connection = connection
         self._changes: dict[End, int] = {}
 
-    def settled(self, moves: Sequence[Move]) -> None:
-        """Count executions that ``moves`` have ended."""
-        changes = self._changes
-        for move in moves:
-            at_us = move.at_us
-            key = (move.function, at_us // HOUR_US, move.target, bucket_of(at_us - move.started_us))
-            changes[key] = changes.get(key, 0) + 1
-
     def ended(self, function: str, state: str, at_us: int, *, started_us: int | None = None, count: int = 1) -> None:
         """Count ``count`` executions of ``function`` that have ended in ``state``."""
         bucket = UNKNOWN if started_us is None else bucket_of(at_us - started_us)
-        key = (function, at_us // HOUR_US, state, bucket)
-        self._changes[key] = self._changes.get(key, 0) + count
+        self.add((function, at_us // HOUR_US, state, bucket), count)
+
+    def add(self, end: End, count: int) -> None:
+        """Count ``count`` executions that have ended alike."""
+        self._changes[end] = self._changes.get(end, 0) + count
 
     def write(self) -> None:
         """Write what has ended into the open transaction."""
@@ -59,3 +52,8 @@ class History:
     def undo(self, changes: dict[End, int]) -> None:
         """Forget what was counted since ``changes`` were taken."""
         self._changes = changes
+
+    def forget(self, now_us: int, *, limit: int) -> int:
+        """Forget rows of hours of more than 31 days ago; return how many they were."""
+        oldest = now_us // HOUR_US - KEPT_HOURS
+        return self._connection.execute(statements.FORGET_HISTORY, (oldest, limit)).rowcount

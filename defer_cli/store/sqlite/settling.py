@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from defer_cli.domain.execution import ExecutionError
+from defer_cli.domain.history import HOUR_US, bucket_of
 from defer_cli.domain.settle import Move
 from defer_cli.store.sqlite import statements
 from defer_cli.store.sqlite.inserting import LARGEST_INLINE
@@ -117,12 +118,8 @@ def _follow(session: Session, kind: _Kind, moves: Sequence[Move]) -> None:
     if not moves:
         return
     heads, blocks = session.heads, session.blocks
-    counts: dict[tuple[str, str, str], int] = {}
-    for move in moves:
-        key = (move.function, move.source, move.target)
-        counts[key] = counts.get(key, 0) + 1
+    counts = _count_ends(session, moves) if kind.is_final else _count(moves)
     if kind.is_final:
-        session.history.settled(moves)
         outcomes = [
             (move.seq, move.result, encode_error(move.error))
             for move in moves
@@ -164,6 +161,30 @@ def _follow(session: Session, kind: _Kind, moves: Sequence[Move]) -> None:
     for (function, source, target), count in counts.items():
         session.counters.move(function, source, target, count)
         heads.release(function)
+
+
+def _count(moves: Sequence[Move]) -> dict[tuple[str, str, str], int]:
+    """Return how many moves there are by function, source and target."""
+    counts: dict[tuple[str, str, str], int] = {}
+    for move in moves:
+        key = (move.function, move.source, move.target)
+        counts[key] = counts.get(key, 0) + 1
+    return counts
+
+
+def _count_ends(session: Session, moves: Sequence[Move]) -> dict[tuple[str, str, str], int]:
+    """Do the same in one loop with what history counts: every execution passes here."""
+    ends: dict[tuple[str, str, str, int, int], int] = {}
+    for move in moves:
+        at_us = move.at_us
+        end = (move.function, move.source, move.target, at_us // HOUR_US, bucket_of(at_us - move.started_us))
+        ends[end] = ends.get(end, 0) + 1
+    counts: dict[tuple[str, str, str], int] = {}
+    for (function, source, target, hour, bucket), count in ends.items():
+        key = (function, source, target)
+        counts[key] = counts.get(key, 0) + count
+        session.history.add((function, hour, target, bucket), count)
+    return counts
 
 
 def encode_error(error: ExecutionError | None) -> bytes | None:

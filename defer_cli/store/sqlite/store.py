@@ -140,6 +140,11 @@ class SqliteStore:
         self._session.require_transaction()
         return self._session.blocks.settle(limit=limit)
 
+    def forget_history(self, *, limit: int) -> int:
+        """Forget ends of more than 31 days ago, one step."""
+        self._session.require_transaction()
+        return self._session.history.forget(self.now(), limit=limit)
+
     def take_back(self, *, limit: int) -> list[Running]:
         """Make what a dead runner left started created again, aborting aborted."""
         return rescuing.take_back(self._session, limit=limit)

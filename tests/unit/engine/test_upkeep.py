@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, cast
 
+import pytest
+
 from defer_cli.domain.states import State
 from defer_cli.engine.dispatcher import Dispatcher
 from defer_cli.engine.events import Listener
@@ -17,11 +19,13 @@ SECOND = 1_000_000
 
 
 class FakeStore:
-    """Has so many overdue calls, and one that is to be discarded later."""
+    """Has so many overdue calls, one that is to be discarded later, and counts that are too old for a chart."""
 
-    def __init__(self, overdue: int, next_us: int | None = None) -> None:
+    def __init__(self, overdue: int, next_us: int | None = None, *, old: int = 0) -> None:
         self.overdue = overdue
         self.next_us = next_us
+        self.old = old
+        self.forgotten: list[int] = []
 
     def discard_due(self, *, limit: int) -> list[Ending]:
         taken = min(limit, self.overdue)
@@ -30,6 +34,12 @@ class FakeStore:
 
     def settle_blocks(self, *, limit: int) -> int:
         return 0
+
+    def forget_history(self, *, limit: int) -> int:
+        taken = min(limit, self.old)
+        self.old -= taken
+        self.forgotten.append(taken)
+        return taken
 
     def next_discard_us(self) -> int | None:
         return self.next_us
@@ -77,3 +87,18 @@ async def test_a_moment_that_lies_on_a_step_is_kept() -> None:
     await kept.run()
 
     assert kept.next_us() == 7 * SECOND
+
+
+async def test_old_counts_are_forgotten_a_step_a_second_and_then_once_an_hour(monkeypatch: pytest.MonkeyPatch) -> None:
+    store = FakeStore(0, old=1_500)
+    kept, _ = upkeep(store)
+    now = 100.0
+    monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: now)
+    for _ in range(4):
+        await kept.run()
+    within_the_hour = list(store.forgotten)
+    now += 3_600
+    await kept.run()
+
+    assert within_the_hour == [1_000, 500]
+    assert store.forgotten == [1_000, 500, 0]
