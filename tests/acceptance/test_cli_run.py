@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 from pathlib import Path
 
@@ -46,7 +47,23 @@ def test_json_records_are_one_document_a_line(project: Path) -> None:
     burst = defer(project, "run", "--burst", "--log-format", "json")
     (success,) = [record for record in records(burst.out) if record["message"] == "execution succeeded"]
 
-    assert success.keys() == {"level", "message", "function", "id", "attempt", "duration"}
+    assert success.keys() == {"time", "level", "message", "function", "id", "attempt", "duration"}
+
+
+def test_at_warning_a_runner_tells_of_failures_only(project: Path) -> None:
+    for name in ("greet", "broken"):
+        defer(project, "trigger", name, *(["Ada"] if name == "greet" else []))
+    burst = defer(project, "run", "--burst", "--log-level", "warning", "--log-time", "on")
+
+    (line,) = burst.out.splitlines()
+    assert re.match(r'time=20\S+Z level=error message="execution failed" function=broken ', line)
+
+
+def test_at_debug_a_runner_tells_of_starts_too(project: Path) -> None:
+    defer(project, "trigger", "greet", "Ada")
+    burst = defer(project, "run", "--burst", env={"DEFER_LOG_LEVEL": "debug"})
+
+    assert re.search(r'level=debug message="execution started" function=greet id=\w+ attempt=1 pid=\d+\n', burst.out)
 
 
 def test_a_burst_fires_the_cron_it_is_told_to(project: Path) -> None:
