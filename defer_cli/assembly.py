@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
-import signal
 import socket
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -37,10 +36,13 @@ from defer_cli.engine.polls import Polls
 from defer_cli.engine.reload import Reload
 from defer_cli.engine.requests import Requests
 from defer_cli.engine.rescue import WorkerList, take_back, take_from_the_future
+from defer_cli.engine.signals import listen_to_signals
+from defer_cli.engine.supervised import Supervised
 from defer_cli.engine.upkeep import Upkeep
 from defer_cli.engine.vitals import Vitals
 from defer_cli.intake import Intake
 from defer_cli.link import lock
+from defer_cli.link.notify import ServiceManager
 from defer_cli.link.project import DataFolder, point_to
 from defer_cli.link.sockets import listen, raise_descriptor_limit
 from defer_cli.reports import Reports
@@ -71,6 +73,8 @@ class Plan:
     triggers: tuple[str, ...] = ()
     found: Discovery | None = None
     """What discovery found, when whoever made the plan has asked already."""
+    manager: ServiceManager | None = None
+    """Who has started this process, and wants to hear how it is."""
 
 
 _REST_SECONDS = 30.0
@@ -101,7 +105,7 @@ class Runner:
         """
         plan = self._plan
         with ExitStack() as stack:
-            stack.callback(self._listen_to_signals())
+            stack.callback(listen_to_signals(self._stop, self._hurry))
             discovering = asyncio.ensure_future(self._discover())
             stack.callback(discovering.cancel)
             if not plan.is_dev:
@@ -238,6 +242,9 @@ class Runner:
         self._alarm = Alarm(store.now, on_step=self._upkeep.clock_was_set)
         self._door = Door(listen(plan.data.socket), self._requests, self._dispatcher.waiting)
         self._reload = Reload(plan.project, plan.folder, self._pool, telling, self._exchanged, self._show_problems)
+        self._supervised = Supervised(
+            plan.manager, self._writer, self._vitals, self._reports, functions=lambda: self._functions
+        )
         self._writer.start()
 
     def _build_alerting(self, store: Store) -> Apply | None:
@@ -271,6 +278,7 @@ class Runner:
         if self._alerting is not None:
             self._alerting.start(None if self._api is None else self._api.url)
         self._listener.ready(self._banner(found))
+        self._supervised.ready()
         gc.freeze()  # what is here stays: a collection need not look at it again
 
     def _tell_of_what_was_left(self) -> None:
@@ -349,6 +357,7 @@ class Runner:
     # The end.
 
     async def _end(self) -> int:
+        self._supervised.stopping()
         await self._alarm.stop()
         await self._dispatcher.drain(self._plan.settings.grace, hurry=self._hurry)
         await self._door.close()
@@ -357,6 +366,7 @@ class Runner:
             self._polls.close()
             await self._api.stop(hurry=self._hurry)
         await self._pool.stop()
+        self._supervised.end()
         if self._alerting is not None:
             await self._alerting.stop(hurry=self._hurry)
         code = EXIT_OK
@@ -374,20 +384,3 @@ class Runner:
         self._fatal = error if isinstance(error, StoreError) else StoreError(str(error))
         self._stop.set()
         self._hurry.set()
-
-    def _listen_to_signals(self) -> Any:
-        loop = asyncio.get_running_loop()
-
-        def stop() -> None:
-            if self._stop.is_set():
-                self._hurry.set()
-            self._stop.set()
-
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stop)
-
-        def forget() -> None:
-            for number in (signal.SIGTERM, signal.SIGINT):
-                loop.remove_signal_handler(number)
-
-        return forget

@@ -80,6 +80,10 @@ def _complete(words: Sequence[str]) -> NoReturn:
 
 def main() -> None:
     """Run the command line of this process."""
+    if os.getpid() == 1:
+        from defer_cli.cli.first_process import leave_first_process
+
+        leave_first_process()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # an ASCII terminal shows what it can
