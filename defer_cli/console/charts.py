@@ -160,6 +160,8 @@ def _by_kind(counts: Counts) -> Counts:
 
 def _pieces(counts: Counts, top: int) -> list[Piece]:
     """Stack what ended, bottom up; where little things are drawn larger than they are, the largest gives way."""
+    if not counts:
+        return []
     room = HEIGHT - _HEADROOM
     heights = {look: max(room * counts[look] / top, _LEAST_PIXELS) for look in KINDS if look in counts}
     excess = sum(heights.values()) - max(room * sum(counts.values()) / top, _LEAST_PIXELS * len(heights))
@@ -175,12 +177,16 @@ def _pieces(counts: Counts, top: int) -> list[Piece]:
 
 
 def _lines(top: int) -> list[tuple[float, int]]:
+    if not top:
+        return []
     counts = [top, top // 2] if top % 2 == 0 else [top]
     return [(round(HEIGHT - (HEIGHT - _HEADROOM) * count / top, 2), count) for count in counts]
 
 
 def _round_up(count: int) -> int:
-    """Return the next number with which an axis ends: 1, 2, 4, 6, 10, 20, 40, 60, 100, …"""
+    """Return the next number with which an axis ends: 0, 1, 2, 4, 6, 10, 20, 40, 60, 100, …"""
+    if not count:
+        return 0
     size = 1
     while True:
         for digit in (1, 2, 4, 6):

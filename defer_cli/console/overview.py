@@ -74,7 +74,6 @@ class OverviewPage:
             "coming": coming,
             "paused": paused,
             "has_functions": bool(functions),
-            "functions": len(functions),
             "example": min((name for name, spec in functions.items() if spec.kind == "function"), default=None),
             "has_executions": bool(counts),
             "problems": [problem for problem in backend.problems if not problem.is_warning],
