@@ -5,15 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import os
 from typing import TYPE_CHECKING
 
 from defer_cli.assembly import Plan, Runner
 from defer_cli.cli.first_process import has_left_first_process
-from defer_cli.cli.first_process import has_left_first_process
 from defer_cli.engine.banner import RunnerListener
 from defer_cli.engine.events import Logged
-from defer_cli.link.notify import take_manager
 from defer_cli.link.notify import take_manager
 
 if TYPE_CHECKING:
