@@ -32,12 +32,14 @@ def functions_routes(backend: Backend) -> Iterable[BaseRoute]:
         """Return every function, by name, as `defer list --json` does, with the id it has in this API."""
         count = _count(request.query_params.get("next", "1"))
         last = await backend.ask("last_executions")
+        paused = await backend.ask("paused")
         now = to_moment(backend.now_us())
         told = []
         found = 0
         for name, spec in sorted(backend.functions.items()):
-            told.append(_function_object(spec, next_fires(spec, now, count), last.get(name)))
-            found += count if spec.kind == "cron" else 0
+            fires = [] if name in paused else next_fires(spec, now, count)
+            told.append(_function_object(spec, fires, last.get(name), paused.get(name)))
+            found += len(fires)
             if found >= _A_TURN:
                 found = 0
                 await asyncio.sleep(0)
@@ -52,7 +54,9 @@ def _count(text: str) -> int:
     raise Refusal(400, f"it is no number from 1 to {MOST_FIRES}", where="next")
 
 
-def _function_object(spec: FunctionSpec, fires: list[datetime], last: Mapping[str, Any] | None) -> dict[str, Any]:
-    told = function_data(spec, fires, None)
+def _function_object(
+    spec: FunctionSpec, fires: list[datetime], last: Mapping[str, Any] | None, paused_us: int | None
+) -> dict[str, Any]:
+    told = function_data(spec, fires, None, paused_us=paused_us)
     shown = None if last is None else execution_object(last)
     return {"name": told["name"], "function_id": function_id(spec.name), **told, "last": shown}

@@ -22,6 +22,8 @@ _COMMANDS = {
     "dev": "Run, reload, show what happens.",
     "run": "Run in production.",
     "trigger": "Enqueue one execution by hand.",
+    "pause": "Skip the ticks of crons from now on.",
+    "resume": "Run the ticks of crons again.",
     "executions": "Show what was called, newest first.",
     "show": "Show one execution with its attempts.",
     "logs": "Show what an execution printed.",

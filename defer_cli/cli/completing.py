@@ -12,6 +12,8 @@ from defer_cli.domain.paging import CAME_FROM
 from defer_cli.domain.states import State
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from defer_cli.cli.place import DataPlace
 
 Words: TypeAlias = Callable[[str], list[str]]
@@ -34,6 +36,15 @@ def functions(context: typer.Context, incomplete: str) -> list[str]:
     return [] if place is None else _behind_comma(incomplete, sorted(place.function_files()))
 
 
+def crons(context: typer.Context, incomplete: str) -> list[str]:
+    """Return the functions whose file speaks of a cron."""
+    place = _place(context)
+    if place is None:
+        return []
+    files = place.function_files().items()
+    return [name for name, file in sorted(files) if name.startswith(incomplete) and _speaks_of_cron(file)]
+
+
 def ids(context: typer.Context, incomplete: str) -> list[str]:
     """Return the newest ids that a living runner tells at once; the store is left alone."""
     place = _place(context)
@@ -52,6 +63,13 @@ def ids(context: typer.Context, incomplete: str) -> list[str]:
     except (DeferError, TimeoutError):
         return []
     return [one["id"] for one in page["items"] if one["id"].startswith(incomplete) and is_id(one["id"])]
+
+
+def _speaks_of_cron(file: Path) -> bool:
+    try:
+        return b"cron" in file.read_bytes()
+    except OSError:
+        return False
 
 
 def _behind_comma(incomplete: str, words: Sequence[str]) -> list[str]:

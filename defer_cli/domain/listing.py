@@ -9,6 +9,7 @@ from typing import Any
 
 from defer_cli.domain.cron import Cron
 from defer_cli.domain.errors import CronError
+from defer_cli.domain.execution import to_moment
 from defer_cli.domain.function import FunctionSpec
 
 
@@ -34,14 +35,25 @@ def in_words(schedule: str) -> str:
     return Cron.parse(schedule).describe()
 
 
-def function_data(spec: FunctionSpec, fires: list[datetime], last: dict[str, Any] | None) -> dict[str, Any]:
-    """Return a function as plain data; ``last`` is the data of its newest execution."""
+def moment_text(moment: datetime) -> str:
+    """Return a moment in UTC as RFC 3339 writes it."""
+    return moment.isoformat().replace("+00:00", "Z")
+
+
+def function_data(
+    spec: FunctionSpec, fires: list[datetime], last: dict[str, Any] | None, *, paused_us: int | None
+) -> dict[str, Any]:
+    """Return a function as plain data; ``last`` is the data of its newest execution.
+
+    ``paused_us``: since when it is paused, in microseconds since 1970; then it has no next fires.
+    """
     return {
         "name": spec.name,
         "kind": spec.kind,
         "schedule": spec.schedule,
         "description": in_words(spec.schedule) if spec.schedule else None,
-        "next": [fire.isoformat().replace("+00:00", "Z") for fire in fires],
+        "next": [moment_text(fire) for fire in fires],
+        "paused_since": None if paused_us is None else moment_text(to_moment(paused_us)),
         "retry": asdict(spec.options.retry),
         "concurrency": spec.options.concurrency,
         "max_duration": spec.options.max_duration.total_seconds(),

@@ -13,7 +13,9 @@ import pytest
 
 from tests.acceptance.command import defer, environment, write_function
 
-FIELDS = ("name kind schedule description next retry concurrency max_duration max_concurrency_action file last").split()
+FIELDS = (
+    "name kind schedule description next paused_since retry concurrency max_duration max_concurrency_action file last"
+).split()
 
 
 def listed(project: Path, *words: str) -> dict[str, dict[str, Any]]:

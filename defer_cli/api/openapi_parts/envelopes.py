@@ -119,7 +119,8 @@ class FunctionObject(Struct, kw_only=True):
     kind: Kind
     schedule: Annotated[str | None, Meta(description="A cron's expression, in UTC.")]
     description: Annotated[str | None, Meta(description="The schedule in words.")]
-    next: Annotated[list[MomentText], Meta(description="When the cron fires next.")]
+    next: Annotated[list[MomentText], Meta(description="When the cron fires next; empty while it is paused.")]
+    paused_since: Annotated[MomentText | None, Meta(description="Since when the cron is paused; null: it is not.")]
     retry: RetryObject
     concurrency: Annotated[int | None, Meta(description="How many at once; null: no limit.")]
     max_duration: Annotated[float, Meta(description="Seconds.")]

@@ -13,7 +13,8 @@ from defer_cli.domain.execution import to_moment
 from tests.unit.api.harness import Api, function
 
 FIELDS = (
-    "name function_id kind schedule description next retry concurrency max_duration max_concurrency_action file last"
+    "name function_id kind schedule description next paused_since retry concurrency max_duration "
+    "max_concurrency_action file last"
 ).split()
 
 
@@ -47,6 +48,17 @@ async def test_a_cron_is_told_with_its_next_fires(weekly: Api) -> None:
     assert "08:00" in cron["description"]
     assert [(fire.weekday(), fire.hour) for fire in fires] == [(0, 8), (0, 8)]
     assert to_moment(weekly.clock.now_us) < fires[0] < fires[1]
+
+
+async def test_a_paused_cron_says_since_when_and_has_no_next_fires(weekly: Api) -> None:
+    await weekly.backend.ask("pause", names=["weekly"])
+    told_paused = (await told(weekly))["weekly"]
+    await weekly.backend.ask("resume", names=["weekly"])
+    told_again = (await told(weekly))["weekly"]
+
+    assert told_paused["next"] == []
+    assert datetime.fromisoformat(told_paused["paused_since"]) == to_moment(weekly.clock.now_us)
+    assert (told_again["paused_since"], len(told_again["next"])) == (None, 1)
 
 
 async def test_a_function_has_no_schedule_and_its_options(weekly: Api) -> None:
