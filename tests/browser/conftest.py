@@ -19,8 +19,8 @@ _DEADLINE_MS = 20_000
 _HERE = Path(__file__).parent
 
 Browse = Callable[..., Awaitable[Page]]
-"""Opens a page of a console in a context of its own, which may talk to no other origin but those named ``also``; other
-options go to the context."""
+"""Opens a page of a console in a context of its own, to which other options go. Its pages may talk to no origin but the
+console's and those named ``also``, and report no error but one that is ``expected``."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -64,10 +64,17 @@ async def browse(chromium: Browser) -> AsyncIterator[Browse]:
     """Open pages; at the end, none of them may have done what pages must not do."""
     opened: list[tuple[BrowserContext, Watch]] = []
 
-    async def open_page(console: Console, path: str | None = None, *, also: Sequence[str] = (), **options: Any) -> Page:
+    async def open_page(
+        console: Console,
+        path: str | None = None,
+        *,
+        also: Sequence[str] = (),
+        expected: str | None = None,
+        **options: Any,
+    ) -> Page:
         context = await chromium.new_context(**{"base_url": console.url, **options})
         context.set_default_timeout(_DEADLINE_MS)
-        opened.append((context, Watch(context, console.url, *also)))
+        opened.append((context, Watch(context, console.url, *also, expected=expected)))
         page = await context.new_page()
         if path is not None:
             await page.goto(path)

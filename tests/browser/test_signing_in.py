@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from urllib.parse import quote
 
 import pytest
 from playwright.async_api import Page, expect
@@ -18,6 +19,8 @@ TOKEN = "a token: with a colon & an <i>"
 _FUNCTIONS = """
     @defer
     async def greet(name):
+        print("hello")
+        print("to all")
         return f"hello {name}"
 """
 _OTHER_PLACES = (
@@ -132,8 +135,26 @@ async def test_a_page_of_another_site_commands_nothing(guarded: Console, console
 
 
 async def test_nobody_is_led_to_another_site(guarded: Console, browse: Browse) -> None:
+    page = await browse(guarded)
     for place in _OTHER_PLACES:
-        page = await browse(guarded)
-        await page.goto("/sign-in?" + "next=" + "".join(f"%{byte:02x}" for byte in place.encode()))
+        await page.goto("/sign-in?next=" + quote(place, safe=""))
         await sign_in(page)
         await page.wait_for_url(f"{guarded.url}/")
+        await page.context.clear_cookies()
+
+
+async def test_copying_works_on_plain_http(guarded: Console, browse: Browse) -> None:
+    id = guarded.run("greet", "Ada\n<b>")
+    origin = f"http://console.test:{guarded.port}"
+    page = await browse(guarded, f"/executions/{id}", base_url=origin, also=[origin])
+    await sign_in(page)
+    assert not await page.evaluate("isSecureContext")
+
+    command = """defer trigger greet '"Ada\\n<b>"'"""
+    buttons = {"[aria-label='Copy the command']": command, "[aria-label='Copy the id']": id}
+    for selector, copied in {**buttons, "[data-copy-from]": "hello\nto all"}.items():
+        await page.locator(selector).click()
+        await expect(page.locator(selector)).to_have_text("Copied")
+        await page.evaluate("document.body.append(document.createElement('textarea'))")
+        await page.locator("textarea").last.press("Control+v")
+        await expect(page.locator("textarea").last).to_have_value(copied)

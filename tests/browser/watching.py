@@ -9,20 +9,17 @@ _NO_FAULTS = ("Failed to load resource", "The Cross-Origin-Opener-Policy header 
 
 
 class Watch:
-    """Notes the faults of all pages of a context; ``origins`` are those they may talk to."""
+    """Notes the faults of all pages of a context; ``origins`` are those they may talk to, ``expected`` is none."""
 
-    def __init__(self, context: BrowserContext, *origins: str) -> None:
+    def __init__(self, context: BrowserContext, *origins: str, expected: str | None = None) -> None:
         self.faults: list[str] = []
+        self._no_faults = (*_NO_FAULTS, *filter(None, [expected]))
         self._origins = tuple(f"{origin}/" for origin in origins)
         context.on("request", self._request)
         context.on("response", self._response)
         context.on("console", self._console)
         context.on("dialog", self._dialog)
         context.on("weberror", self._error)
-
-    def forget(self) -> None:
-        """Let what was seen so far be: a runner was killed, and its pages missed it."""
-        self.faults.clear()
 
     def _request(self, request: Request) -> None:
         if not request.url.startswith(self._origins):
@@ -33,7 +30,7 @@ class Watch:
             self.faults.append(f"{response.status} for {response.url}")
 
     def _console(self, message: ConsoleMessage) -> None:
-        if message.type in ("error", "warning") and not message.text.startswith(_NO_FAULTS):
+        if message.type in ("error", "warning") and not any(one in message.text for one in self._no_faults):
             self.faults.append(f"{message.type}: {message.text}")
 
     async def _dialog(self, dialog: Dialog) -> None:
