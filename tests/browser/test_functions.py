@@ -58,7 +58,7 @@ async def test_a_function_has_its_options_outcomes_and_executions(console: Conso
     await expect(page.get_by_role("heading", level=1)).to_have_text("greet(name, times=…, **more)")
     await expect(page.locator(".facts")).to_contain_text("src/defer/greet.py:")
     await expect(page.locator("#newest tr[data-row]").first).to_contain_text("succeeded")
-    await expect(page.locator(".dots a").first).to_have_attribute("href", f"/executions/{id}")
+    await expect(page.locator(".dots a").last).to_have_attribute("href", f"/executions/{id}")
     await page.get_by_role("link", name="All ").click()
     await page.wait_for_url("**/executions?function=greet")
 
