@@ -119,7 +119,7 @@ class Bulk:
             [pair for pair in form.pairs if pair[0] not in _CONTROLS], to_moment(self._backend.now_us())
         )
         if asked.problems:
-            raise SettingError(asked.problems[0].rstrip("."))
+            raise SettingError(asked.problems[0])
         border = form.one("border") or await self._newest()
         position_of(border, where="border")
         filters = _narrowed(asked, deed)

@@ -121,7 +121,7 @@ def read_filters(items: Iterable[Pair], now: datetime) -> Asked:
             else:
                 _check(name, value)
         except SettingError as error:
-            problems.append(f"{error.problem}{f': {error.mend}' if error.mend else ''}.")
+            problems.append(f"{_sentence(error.problem)} {_sentence(error.mend or '')}")
             continue
         if name in MOMENTS or name in _TEXTS:
             found = {pair: None for pair in found if pair[0] != name}
@@ -132,7 +132,7 @@ def read_filters(items: Iterable[Pair], now: datetime) -> Asked:
     try:
         filters = _filters(list(found), moments)
     except SettingError as error:
-        problems.append(f"{error.where}: {error.problem}, {error.mend}.")
+        problems.append(f"{_sentence(f'{error.where}: {error.problem}')} {_sentence(error.mend or '')}")
         filters = Filters()
     return Asked(pairs=tuple(found), filters=filters, moments=moments, problems=problems)
 
@@ -218,6 +218,10 @@ def _told(name: str, value: str) -> Pair:
     if name.startswith(METADATA):
         return name.removeprefix(METADATA), value
     return {**MOMENTS, **_TEXTS}[name], value
+
+
+def _sentence(words: str) -> str:
+    return f"{words[:1].upper()}{words[1:]}{'' if words.endswith('?') else '.'}"
 
 
 def _shown(text: str) -> str:

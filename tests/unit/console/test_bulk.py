@@ -149,7 +149,7 @@ async def test_abort_cancels_what_waits_and_aborts_what_runs(console: Console) -
         ([("do", "cancel")], "No execution is selected."),
         ([("do", "explode"), ("id", "x")], "do: it is none of rerun, cancel and abort"),
         ([("id", "x")], "do: it is none of rerun, cancel and abort"),
-        ([("do", "cancel"), ("scope", "all"), ("stauts", "failed")], "there is no filter “stauts”"),
+        ([("do", "cancel"), ("scope", "all"), ("stauts", "failed")], "There is no filter “stauts”. Did you mean status?"),
         ([("do", "cancel"), ("scope", "all"), ("border", "zz")], "border: "),
     ],
     ids=["nobody", "unknown", "none", "filter", "border"],

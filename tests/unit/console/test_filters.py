@@ -94,14 +94,14 @@ def test_what_is_no_moment_is_said_so(text: str) -> None:
 @pytest.mark.parametrize(
     ("pair", "words"),
     [
-        (("status", "fialed"), "there is no status “fialed”: did you mean failed?."),
-        (("stauts", "failed"), "there is no filter “stauts”: did you mean status?."),
-        (("error", "ER0009"), "there is no error code “ER0009”: did you mean"),
-        (("came_from", "mars"), "there is no origin “mars”: use call, tick, rerun."),
-        (("metadata.", "x"), "there is no filter “metadata.”"),
-        (("status", "x" * 5_000), "there is no status “" + "x" * 60 + "…”"),
-        (("status", "\x1b[2J\u202e"), r"there is no status “\x1b[2J\u202e”"),
-        (("scheduled_from", "soon"), "“soon” is no time: write 2h ago"),
+        (("status", "fialed"), "There is no status “fialed”. Did you mean failed?"),
+        (("stauts", "failed"), "There is no filter “stauts”. Did you mean status?"),
+        (("error", "ER0009"), "There is no error code “ER0009”. Did you mean ER000"),
+        (("came_from", "mars"), "There is no origin “mars”. Use call, tick, rerun."),
+        (("metadata.", "x"), "There is no filter “metadata.”"),
+        (("status", "x" * 5_000), "There is no status “" + "x" * 60 + "…”"),
+        (("status", "\x1b[2J\u202e"), r"There is no status “\x1b[2J\u202e”"),
+        (("scheduled_from", "soon"), "“soon” is no time. Write 2h ago"),
     ],
     ids=lambda value: value[0][:20] if isinstance(value, tuple) else None,
 )
@@ -114,7 +114,7 @@ def test_what_is_wrong_is_told_and_left_out(pair: tuple[str, str], words: str) -
 
 def test_a_span_that_begins_after_it_ends_is_told() -> None:
     (problem,) = asked(("executed_from", "1h"), ("executed_to", "2h")).problems
-    assert problem == "executed: it begins after it ends, a longer time ago is earlier."
+    assert problem == "Executed: it begins after it ends. A longer time ago is earlier."
 
 
 @pytest.mark.parametrize(
