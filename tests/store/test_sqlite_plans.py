@@ -61,8 +61,7 @@ def test_a_statement_uses_its_index(connection: sqlite3.Connection, name: str, e
     [
         ("OUTCOMES", "history USING PRIMARY KEY (function=? AND hour>?)"),
         ("FAILING", "history USING INDEX history_of_failures (hour>?)"),
-        ("ACTIVITY_HOURS", "h USING PRIMARY KEY (function=? AND hour>?)"),
-        ("ACTIVITY_RUNS", "h USING PRIMARY KEY (function=? AND hour>?)"),
+        ("ACTIVITY", "h USING PRIMARY KEY (function=? AND hour>?)"),
         ("FORGET_HISTORY", "h USING PRIMARY KEY (function=? AND hour<?)"),
         ("METADATA_KEYS", "SEARCH metadata USING PRIMARY KEY (key>?)"),
         ("METADATA_VALUES", "SEARCH metadata USING PRIMARY KEY (key=? AND value>?)"),

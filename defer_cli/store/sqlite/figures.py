@@ -5,12 +5,17 @@ from __future__ import annotations
 from itertools import takewhile
 from sqlite3 import Connection
 
+import msgspec
+
 from defer_cli.domain.paging import Filters, Interval
 from defer_cli.domain.states import State
 from defer_cli.store.figures import Activity, Counted, Failing
 from defer_cli.store.sqlite import figures_statements as statements
 from defer_cli.store.sqlite.finding import count_found
 from defer_cli.store.sqlite.statements import COUNTS
+
+_decode_ends = msgspec.json.Decoder(list[tuple[int, State, int]]).decode
+_decode_runs = msgspec.json.Decoder(list[tuple[int, int]]).decode
 
 
 def outcomes(connection: Connection, *, from_hour: int) -> dict[tuple[int, State], int]:
@@ -26,21 +31,11 @@ def failing(connection: Connection, *, from_hour: int, limit: int) -> list[Faili
 
 def activity(connection: Connection, *, from_hour: int, function: str | None) -> dict[str, Activity]:
     """Return what ended since ``from_hour`` of each function, or of one."""
-    connection.execute("BEGIN")  # one moment for both
-    try:
-        ended = connection.execute(statements.ACTIVITY_HOURS, (function, from_hour)).fetchall()
-        runs = connection.execute(statements.ACTIVITY_RUNS, (function, from_hour)).fetchall()
-    finally:
-        connection.execute("COMMIT")
-    states = {str(state): state for state in State}
-    told: dict[str, tuple[dict[tuple[int, State], int], dict[int, int]]] = {}
-    for name, hour, state, count in ended:
-        if name not in told:
-            told[name] = ({}, {})
-        told[name][0][hour, states[state]] = count
-    for name, bucket, count in runs:
-        told[name][1][bucket] = count
-    return {name: Activity(*parts) for name, parts in told.items()}
+    return {
+        name: Activity({(hour, state): count for hour, state, count in _decode_ends(ended)}, dict(_decode_runs(runs)))
+        for name, ended, runs in connection.execute(statements.ACTIVITY, (function, from_hour)).fetchall()
+        if ended != "[]"
+    }
 
 
 def count(connection: Connection, filters: Filters, *, most: int, after: int | None) -> Counted:

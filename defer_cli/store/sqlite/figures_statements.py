@@ -22,18 +22,18 @@ SELECT function, failed, (
     SELECT sum(count) FROM history AS h WHERE h.function = failures.function AND h.hour >= ?1)
 FROM failures ORDER BY failed DESC, function
 """
-ACTIVITY_HOURS = """
-SELECT h.function, h.hour, h.state, sum(h.count)
+# As JSON, a function at a time in the table's own order: grouping them all by name would sort them all.
+ACTIVITY = """
+SELECT known.function, (
+    SELECT json_group_array(json_array(hour, state, ended)) FROM (
+        SELECT hour, state, sum(count) AS ended FROM history AS h
+        WHERE h.function = known.function AND h.hour >= ?2 GROUP BY hour, state)
+), (
+    SELECT json_group_array(json_array(bucket, runs)) FROM (
+        SELECT bucket, sum(count) AS runs FROM history AS h
+        WHERE h.function = known.function AND h.hour >= ?2 AND state IN ('succeed', 'failed') AND bucket >= 0
+        GROUP BY bucket))
 FROM (SELECT DISTINCT function FROM counters WHERE ?1 IS NULL OR function = ?1) AS known
-CROSS JOIN history AS h ON h.function = known.function AND h.hour >= ?2
-GROUP BY h.function, h.hour, h.state
-"""
-ACTIVITY_RUNS = """
-SELECT h.function, h.bucket, sum(h.count)
-FROM (SELECT DISTINCT function FROM counters WHERE ?1 IS NULL OR function = ?1) AS known
-CROSS JOIN history AS h ON h.function = known.function AND h.hour >= ?2
-WHERE h.state IN ('succeed', 'failed') AND h.bucket >= 0
-GROUP BY h.function, h.bucket
 """
 COUNT_FOUND = "SELECT count(*) FROM (SELECT 1 FROM {source} WHERE {conditions} LIMIT ?)"
 
