@@ -102,6 +102,12 @@ class Metrics:
                     "Spans of time, each of one tick or more, whose ticks were missed; since the runner began.",
                     [(name, [count]) for name, count in dict(vitals.tick_gaps).items()],
                 ),
+                table(
+                    "defer_ticks_skipped_total",
+                    "counter",
+                    "Ticks of paused crons; those that passed before the runner began count as one.",
+                    [(name, [count]) for name, count in dict(vitals.ticks_skipped).items()],
+                ),
             ]
         )
 

@@ -43,6 +43,11 @@ class Vitals:
         return self._crons.gaps
 
     @property
+    def ticks_skipped(self) -> Mapping[str, int]:
+        """Ticks that a pause has skipped, by function."""
+        return self._crons.skipped
+
+    @property
     def worker_deaths(self) -> int:
         """How many workers ended unasked."""
         return self._measures.worker_deaths

@@ -62,7 +62,7 @@ def completed(line: str, folder: Path, env: Mapping[str, str]) -> list[str]:
     ("line", "words"),
     [
         ("defer exe", ["executions"]),
-        ("defer re", ["reschedule", "rerun"]),
+        ("defer p", ["pause", "prune"]),
         ("defer executions --sta", ["--state"]),
         ("defer executions --state ", STATES),
         ("defer executions --state ab", ["aborting", "aborted"]),
@@ -73,6 +73,8 @@ def completed(line: str, folder: Path, env: Mapping[str, str]) -> list[str]:
         ("defer executions --came-from t", ["tick"]),
         ("defer cancel --state cr", ["created"]),
         ("defer trigger we", ["weekly"]),
+        ("defer pause ", ["weekly"]),
+        ("defer resume weekly we", ["weekly"]),
         ("defer show ", []),
         ("defer nothing --x", []),
     ],

@@ -37,6 +37,8 @@ def test_a_mistyped_command_is_guessed(tmp_path: Path) -> None:
         ["list", "--nxt", "2"],
         ["list", "--next", "0"],
         ["trigger"],
+        ["pause"],
+        ["resume"],
         ["run", "--workers", "none"],
         ["run", "--port", "70000"],
         ["run", "--log-format", "xml"],

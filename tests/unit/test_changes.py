@@ -22,7 +22,7 @@ from defer_cli.domain.errors import (
 from defer_cli.domain.execution import to_moment
 from defer_cli.domain.ids import random_id
 from defer_cli.domain.states import State
-from defer_cli.store.contract import Store
+from defer_cli.store.contract import Mark, Store
 from defer_cli.store.sqlite import open_store
 from tests.store.harness import (
     NOON,
@@ -298,6 +298,67 @@ def test_the_runner_hears_what_left_the_queue_and_what_is_to_be_aborted(store: S
 
     assert [(ending.id, ending.state) for ending in changes.cancelled] == [("y", State.CANCELLED)]
     assert [running.id for running in changes.aborting] == ["x"]
+
+
+# Pauses.
+
+
+def test_a_pause_is_told_with_its_moment_and_whether_it_is_new(store: Store, clock: Clock) -> None:
+    changes = Changes(store)
+    with store.transaction():
+        first = changes.make("pause", {"names": ["weekly"]})
+    clock.forward(60)
+    again = Changes(store)
+    with store.transaction():
+        second = again.make("pause", {"names": ["weekly", "daily"]})
+
+    assert first == [{"name": "weekly", "since_us": NOON, "is_changed": True}]
+    assert second == [
+        {"name": "weekly", "since_us": NOON, "is_changed": False},
+        {"name": "daily", "since_us": NOON + 60 * SECOND, "is_changed": True},
+    ]
+    assert changes.has_paused
+    assert again.has_paused
+
+
+def test_a_resume_tells_since_when_it_was_paused(store: Store) -> None:
+    changes = Changes(store)
+    with store.transaction():
+        store.pause("weekly")
+        told = changes.make("resume", {"names": ["weekly", "daily"]})
+
+    assert told == [
+        {"name": "weekly", "since_us": NOON, "is_changed": True},
+        {"name": "daily", "since_us": None, "is_changed": False},
+    ]
+    assert store.paused() == {}
+
+
+def test_a_resume_of_what_was_not_paused_moves_no_mark(store: Store) -> None:
+    changes = Changes(store)
+    with store.transaction():
+        store.set_marks([Mark("weekly", "0 8 * * 1", 1)])
+        changes.make("resume", {"names": ["weekly"]})
+
+    assert store.marks() == [Mark("weekly", "0 8 * * 1", 1)]
+    assert not changes.has_paused
+
+
+def test_a_mark_that_is_ahead_of_a_resume_stays(store: Store) -> None:
+    ahead = Mark("weekly", "0 8 * * 1", NOON + 3600 * SECOND)
+    with store.transaction():
+        store.set_marks([ahead])
+        store.pause("weekly")
+        Changes(store).make("resume", {"names": ["weekly"]})
+
+    assert store.marks() == [ahead]
+
+
+@pytest.mark.parametrize("change", ["pause", "resume"])
+def test_too_many_crons_at_once_are_refused(store: Store, change: str) -> None:
+    names = [f"cron_{number}" for number in range(MOST_AT_ONCE + 1)]
+    with pytest.raises(DeferError, match="251 crons at once"), store.transaction():
+        Changes(store).make(change, {"names": names})
 
 
 def test_each_change_says_what_it_does() -> None:

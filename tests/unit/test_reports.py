@@ -10,10 +10,11 @@ from typing import Any
 import msgspec
 import pytest
 
+from defer_cli.domain import ticks
 from defer_cli.domain.errors import DeferError, ExecutionNotFound
 from defer_cli.domain.log_chunk import LogChunk
 from defer_cli.reports import QUESTIONS, Reports
-from defer_cli.store.contract import Reader, Store
+from defer_cli.store.contract import Gap, Reader, Store, Tick
 from defer_cli.store.sqlite import open_reader, open_store
 from tests.store.harness import NOON, SECOND, apply, call, enqueue, fail, insert, start, succeed
 
@@ -161,3 +162,25 @@ async def test_what_is_due_longest_is_told(reports: Reports, store: Store) -> No
 
     assert await ask(reports, "oldest_due", now_us=later_us - 1) is None
     assert await ask(reports, "oldest_due", now_us=later_us) == later_us
+
+
+async def test_since_when_crons_are_paused_is_told(reports: Reports, store: Store) -> None:
+    with store.transaction():
+        store.pause("weekly")
+
+    assert await ask(reports, "paused") == store.paused()
+
+
+async def test_ticks_are_told_fired_missed_and_skipped(reports: Reports, store: Store) -> None:
+    hour = 3600 * SECOND
+    reasons = {ticks.FIRST_SEEN: "new", ticks.NO_RUNNER: "missed", ticks.PAUSED: "skipped", ticks.CHANGED: "new"}
+    with store.transaction():
+        store.fire([Tick("weekly", "0 * * * *", NOON + n * hour, call("weekly", came_from="tick")) for n in range(3)])
+        store.record_gaps([Gap("weekly", "0 * * * *", NOON, NOON + hour, reason) for reason in reasons])
+        store.record_gaps([Gap("other", "0 * * * *", NOON, NOON + hour, ticks.PAUSED)])
+    told = await ask(reports, "ticks", function="weekly", limit=2)
+    every = (await ask(reports, "ticks", function="weekly"))["gaps"]
+
+    assert (told["paused_since"], told["fired"]) == (None, [NOON + 2 * hour, NOON + hour])
+    assert told["gaps"][1] == {"kind": "skipped", "after": NOON, "until": NOON + hour, "reason": "paused"}
+    assert {gap["reason"]: gap["kind"] for gap in every} == reasons

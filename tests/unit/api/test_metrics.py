@@ -36,7 +36,7 @@ class Scraped:
     def __init__(self, api: Api) -> None:
         self.api = api
         self.measures = Measures(FakeListener())
-        self.crons = SimpleNamespace(fired=Counter[str](), gaps=Counter[str]())
+        self.crons = SimpleNamespace(fired=Counter[str](), gaps=Counter[str](), skipped=Counter[str]())
         self.writer = SimpleNamespace(commits=3, refusal=None)
         busy = SimpleNamespace(load=3, waiting=2, has_joined=True, is_retiring=False)
         parts: Any = (SimpleNamespace(processes=[busy]), self.writer, self.crons, self.measures)
@@ -135,11 +135,13 @@ async def test_attempts_are_told_by_how_they_ended_and_how_long_they_took(scrape
 async def test_ticks_workers_slots_and_the_writer_are_told(scraped: Scraped) -> None:
     scraped.crons.fired["weekly"] += 2
     scraped.crons.gaps["weekly"] += 1
+    scraped.crons.skipped["weekly"] += 3
     told = await scraped.samples()
 
     expected = {
         of("defer_ticks_fired_total", function="weekly"): 2,
         of("defer_tick_gaps_total", function="weekly"): 1,
+        of("defer_ticks_skipped_total", function="weekly"): 3,
         of("defer_workers", state="serving"): 1,
         of("defer_slots", state="busy"): 3,
         of("defer_slots", state="free"): 7,
