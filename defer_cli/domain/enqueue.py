@@ -23,6 +23,8 @@ class Enqueue(Struct, array_like=True, gc=False):
     call_hash: bytes | None = None
     came_from: str = "call"
     rerun_of: str | None = None
+    trace: str | None = None
+    """Of the caller (``domain/traces.py``); it says nothing about which call this is."""
 
 
 class Stored(Struct, array_like=True, tag="stored", gc=False):

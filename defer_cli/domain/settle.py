@@ -31,6 +31,7 @@ class Running:
     metadata: bytes | None = None
     parent: str | None = None
     started_us: int = 0
+    trace: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

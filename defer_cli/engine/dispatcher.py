@@ -179,6 +179,7 @@ class Dispatcher:
             running.arguments,
             running.started_us + int(seconds * 1_000_000),
             running.metadata,
+            trace=running.trace,
         )
 
     def _put_back(self, running: Running) -> None:

@@ -58,6 +58,7 @@ class StartItem(Struct, array_like=True, gc=False):
     deadline_us: int
     metadata: bytes | None = None
     marked: dict[bytes, int] | None = None
+    trace: str | None = None
 
 
 class Start(Struct, array_like=True, tag="start"):

@@ -7,7 +7,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from typing import Any
@@ -18,6 +17,7 @@ from defer_cli.domain.errors import DeferError
 from defer_cli.domain.function import FunctionSpec
 from defer_cli.domain.settle import Reason, Running
 from defer_cli.link.frames import FrameReader, FromWorker, Start, StartItem, encode_frame
+from defer_cli.link.python import python_running
 from defer_cli.workers.cutting import cuts
 
 _BYTES_OF_A_HASH = 24
@@ -105,7 +105,7 @@ class WorkerProcess(asyncio.Protocol):
             for end in (self._socket, theirs):
                 end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
             self._popen = subprocess.Popen(
-                [sys.executable, "-m", "defer_cli.workers.child", str(theirs.fileno()), str(os.getpid())],
+                [*python_running("defer_cli.workers.child"), str(theirs.fileno()), str(os.getpid())],
                 pass_fds=(theirs.fileno(),),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -211,7 +211,7 @@ class WorkerProcess(asyncio.Protocol):
 
 def _size(item: StartItem) -> int:
     marked = len(item.marked) * _BYTES_OF_A_HASH if item.marked else 0
-    return len(item.arguments or b"") + len(item.metadata or b"") + marked
+    return len(item.arguments or b"") + len(item.metadata or b"") + len(item.trace or "") + marked
 
 
 def exit_cause(code: int) -> str:

@@ -152,7 +152,7 @@ def _start(session: Session, picked: list[int], runner: str, now: int, result: C
     expired: list[tuple[int, str, str]] = []
     started_of: dict[str, int] = {}
     for row in rows:
-        seq, id, function, attempt, charged, scheduled, is_suspect, losses, parent, discard, arguments, metadata = row
+        seq, id, function, attempt, charged, due, is_suspect, losses, parent, discard, arguments, metadata, trace = row
         if discard is not None and attempt == 0 and discard <= now:
             expired.append((seq, id, function))
             continue
@@ -165,7 +165,7 @@ def _start(session: Session, picked: list[int], runner: str, now: int, result: C
                 function,
                 attempt + 1,
                 charged,
-                scheduled,
+                due,
                 is_suspect == 1,
                 losses,
                 False,
@@ -173,6 +173,7 @@ def _start(session: Session, picked: list[int], runner: str, now: int, result: C
                 metadata,
                 parent,
                 now,
+                trace,
             )
         )
     if seqs and session.execute(statements.CLAIM, (now, now, runner, as_list(seqs))).rowcount != len(seqs):

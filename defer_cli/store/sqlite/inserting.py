@@ -69,6 +69,7 @@ def insert(
                 discard,
                 arguments,
                 metadata,
+                call.trace,
             )
         )
         results.append(Stored(call.id, True, "created", 0, created, due, now))

@@ -24,8 +24,8 @@ SELECT max(coalesce((SELECT max(seq) + 1 FROM executions), 1),
 
 INSERT = """
 INSERT INTO executions (seq, id, function, state, is_delayed, came_from, parent, call_hash, rerun_of,
-                        created_us, scheduled_us, updated_us, discard_us, arguments, metadata)
-VALUES (?, ?, ?, 'created', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                        created_us, scheduled_us, updated_us, discard_us, arguments, metadata, trace)
+VALUES (?, ?, ?, 'created', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (id) DO NOTHING
 """
 INSERT_PAYLOAD = "INSERT INTO payloads (seq, arguments, metadata) VALUES (?, ?, ?)"
@@ -50,7 +50,7 @@ ORDER BY seq LIMIT ?
 """
 CLAIM_READ = """
 SELECT e.seq, e.id, e.function, e.attempt, e.charged, e.scheduled_us, e.is_suspect, e.losses, e.parent,
-       e.discard_us, coalesce(e.arguments, p.arguments), coalesce(e.metadata, p.metadata)
+       e.discard_us, coalesce(e.arguments, p.arguments), coalesce(e.metadata, p.metadata), e.trace
 FROM json_each(?) AS picked CROSS JOIN executions AS e ON e.seq = picked.value
 LEFT JOIN payloads AS p ON p.seq = e.seq
 """
