@@ -235,6 +235,8 @@ class Runner:
         self._vitals = Vitals(
             self._name, plan.data.database, self._pool, self._writer, self._crons, measures, slots=settings.slots
         )
+        if self._alerting is not None:
+            self._vitals.alerts = self._alerting.counts
         self._burst = Burst(
             self._dispatcher, self._inbox, self._reports, functions=lambda: self._functions, clock=store.now
         )

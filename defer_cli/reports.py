@@ -18,6 +18,7 @@ from defer_cli.link.frames import LARGEST_FRAME
 from defer_cli.store.contract import Reader
 
 T = TypeVar("T")
+_WEEK_US = 7 * 86_400 * 1_000_000
 _RETRIES_LOOKED_AT = 10_000
 _WAITING_LOOKED_AT = 20_000
 _MOST_LOG_BYTES = 1024 * 1024
@@ -39,9 +40,7 @@ class Reports:
 
     async def ask(self, name: str, parameters: Mapping[str, Any]) -> Any:
         """Answer the question ``name`` as plain data; raise ``DeferError`` when there is no such question."""
-        answer = QUESTIONS.get(name)
-        if answer is None:
-            raise DeferError(f"there is no question {name!r}", mend="use one version of defer everywhere")
+        answer = _question(name)
         return await self.read(lambda reader: answer(reader, **parameters))
 
     async def read(self, question: Callable[[Reader], T]) -> T:
@@ -193,8 +192,15 @@ def health(reader: Reader, now_us: int) -> dict[str, Any]:
         "counts": counts(reader),
         "due": reader.count_due(now_us=now_us),
         "oldest_due_us": reader.oldest_due_us(now_us=now_us),
+        "alerts": alerts(reader, now_us),
         "coming_retries": reader.count_coming_retries(now_us=now_us, limit=_RETRIES_LOOKED_AT),
     }
+
+
+def alerts(reader: Reader, now_us: int) -> dict[str, Any]:
+    """Return how many alerts wait, since when, how many were given up in the last week, and what they ran into."""
+    told: dict[str, Any] = msgspec.to_builtins(reader.undelivered(since_us=now_us - _WEEK_US))
+    return told
 
 
 def oldest_due(reader: Reader, now_us: int) -> int | None:
@@ -247,7 +253,20 @@ def ticks(reader: Reader, function: str, limit: int = _NEWEST_TICKS) -> dict[str
     }
 
 
+def several(reader: Reader, questions: Sequence[tuple[str, Mapping[str, Any]]]) -> list[Any]:
+    """Return the answers of several questions, each its name and its parameters, at the cost of one way here."""
+    return [_question(name)(reader, **parameters) for name, parameters in questions]
+
+
+def _question(name: str) -> Callable[..., Any]:
+    answer = QUESTIONS.get(name)
+    if answer is None:
+        raise DeferError(f"there is no question {name!r}", mend="use one version of defer everywhere")
+    return answer
+
+
 QUESTIONS: Mapping[str, Callable[..., Any]] = {
+    "several": several,
     "paused": paused,
     "ticks": ticks,
     "last_executions": last_executions,
@@ -264,6 +283,7 @@ QUESTIONS: Mapping[str, Callable[..., Any]] = {
     "log_after": log_after,
     "oldest_due": oldest_due,
     "health": health,
+    "alerts": alerts,
     **FIGURES,
 }
 

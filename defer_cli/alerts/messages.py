@@ -82,7 +82,7 @@ def slack_text(told: Sequence[Told]) -> str:
     return _alone(told[0]) if len(told) == 1 else _together(told)
 
 
-def test_text(sender: Sender) -> str:
+def trial_text(sender: Sender) -> str:
     """Return the message that shows that messages arrive."""
     return f"*This is a test.* Alerts of {_who(sender)} arrive here."
 
@@ -194,7 +194,7 @@ def webhook_body(told: Sequence[Told]) -> bytes:
     return _body(kind, moment, told[0].sender, [_as_data(one) for one in told])
 
 
-def test_body(sender: Sender, *, at_us: int) -> bytes:
+def trial_body(sender: Sender, *, at_us: int) -> bytes:
     """Return the message that shows that messages arrive."""
     return _body("test", at_us, sender, [])
 

@@ -7,6 +7,7 @@ import random
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from threading import Thread
 
@@ -30,11 +31,22 @@ _MICROSECOND = timedelta(microseconds=1)
 _dice = random.random
 
 
-class Counts:
-    """What has become of messages since the runner began."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fate:
+    """What became of one try to send a message."""
 
-    def __init__(self) -> None:
-        self.sent = self.retried = self.given_up = 0
+    channel: str
+    kind: str
+    function: str
+    """The first few of them, in words."""
+    count: int
+    problem: str = ""
+    again_in_seconds: float | None = None
+
+    @property
+    def outcome(self) -> str:
+        """``sent``, ``retried`` or ``given_up``."""
+        return "sent" if not self.problem else "given_up" if self.again_in_seconds is None else "retried"
 
 
 class Sending:
@@ -51,14 +63,14 @@ class Sending:
         describe: Callable[[Sequence[Alert]], Awaitable[list[Told]]],
         grouping: Grouping,
         clock: Callable[[], int],
-        tell: Callable[[str, str, dict[str, object]], None],
+        on_fate: Callable[[Fate], None],
     ) -> None:
         self._channel = channel
         self._writer = writer
         self._describe = describe
         self._window_us = grouping.window_us
         self._clock = clock
-        self._tell = tell
+        self._on_fate = on_fate
         self._bell = asyncio.Event()
         self._left_us: deque[int] = deque(maxlen=100)
         self._rest_until_us = 0
@@ -66,7 +78,6 @@ class Sending:
         self._tidied_us = 0
         self._is_stopping = False
         self._task: asyncio.Task[None] | None = None
-        self.counts = Counts()
 
     def start(self) -> None:
         """Send from now on."""
@@ -121,7 +132,8 @@ class Sending:
             if self._channel.knows_repeats:
                 await self._put_off(message, now_us, problem)
             else:
-                await self._give_up(message, f"{problem}: it may have arrived", {"channel": name})
+                fate = Fate(channel=name, kind="", function="", count=0, problem=f"{problem}: it may have arrived")
+                await self._give_up(message, fate)
 
     async def _send_next(self) -> int:
         """Send the next message when its time has come; return when to look again."""
@@ -170,17 +182,18 @@ class Sending:
         return await answer
 
     async def _settle(self, alerts: Sequence[Alert], message: str, outcome: Outcome) -> None:
-        now_us, about = self._clock(), {"channel": self._channel.name, **_about(alerts)}
+        now_us = self._clock()
+        fate = _fate(self._channel.name, alerts)
         if isinstance(outcome, Delivered):
             self._failures = 0
-            self.counts.sent += 1
             await self._write(lambda store: store.outbox.sent(message, at_us=now_us))
-            self._tell("info", "alert sent", about)
+            self._on_fate(fate)
             return
+        fate = replace(fate, problem=outcome.problem)
         if isinstance(outcome, Uncertain) and not self._channel.knows_repeats:
             self._failures += 1
             self._rest_until_us = now_us + self._wait_us(self._failures, None)
-            await self._give_up(message, f"{outcome.problem}: it may have arrived", about)
+            await self._give_up(message, replace(fate, problem=f"{outcome.problem}: it may have arrived"))
             return
         is_its_own = isinstance(outcome, NotDelivered) and outcome.is_its_own
         retry_after = outcome.retry_after if isinstance(outcome, NotDelivered) else None
@@ -190,12 +203,10 @@ class Sending:
             self._failures += 1
             next_us = self._rest_until_us = now_us + self._wait_us(self._failures, retry_after)
         if is_given_up(begun_us=alerts[0].begun_us or now_us, until_us=next_us):
-            await self._give_up(message, outcome.problem, about)
+            await self._give_up(message, fate)
             return
-        self.counts.retried += 1
-        await self._put_off(message, next_us, outcome.problem)
-        seconds = round((next_us - now_us) / _SECOND_US, 1)
-        self._tell("warning", "alert is sent again later", about | {"problem": outcome.problem, "in": f"{seconds:g} s"})
+        await self._put_off(message, next_us, fate.problem)
+        self._on_fate(replace(fate, again_in_seconds=round((next_us - now_us) / _SECOND_US, 3)))
 
     def _wait_us(self, attempt: int, retry_after: timedelta | None) -> int:
         return wait_before(attempt, retry_after=retry_after, dice=_dice) // _MICROSECOND
@@ -203,11 +214,10 @@ class Sending:
     async def _put_off(self, message: str, until_us: int, problem: str) -> None:
         await self._write(lambda store: store.outbox.put_off(message, until_us=until_us, problem=problem))
 
-    async def _give_up(self, message: str, problem: str, about: dict[str, object]) -> None:
+    async def _give_up(self, message: str, fate: Fate) -> None:
         now_us = self._clock()
-        self.counts.given_up += 1
-        await self._write(lambda store: store.outbox.give_up(message, at_us=now_us, problem=problem))
-        self._tell("error", "alert given up", about | {"problem": problem})
+        await self._write(lambda store: store.outbox.give_up(message, at_us=now_us, problem=fate.problem))
+        self._on_fate(fate)
 
     async def _write(self, work: Callable[[Store], None]) -> None:
         """Write what became of a message, however long the store takes nothing: it must not be sent twice."""
@@ -220,13 +230,10 @@ class Sending:
                 await asyncio.sleep(_AGAIN_US / _SECOND_US)
 
 
-def _about(alerts: Sequence[Alert]) -> dict[str, object]:
+def _fate(channel: str, alerts: Sequence[Alert]) -> Fate:
     kinds = sorted({str(alert.kind) for alert in alerts})
     functions = list(dict.fromkeys(alert.function for alert in alerts if alert.function))
     names = ", ".join(functions[:_MOST_NAMED])
-    told: dict[str, object] = {"kind": ", ".join(kinds)}
-    if functions:
-        told["function"] = (
-            names if len(functions) <= _MOST_NAMED else f"{names} and {len(functions) - _MOST_NAMED} more"
-        )
-    return told | {"count": sum(alert.count for alert in alerts)}
+    if len(functions) > _MOST_NAMED:
+        names += f" and {len(functions) - _MOST_NAMED} more"
+    return Fate(channel=channel, kind=", ".join(kinds), function=names, count=sum(alert.count for alert in alerts))

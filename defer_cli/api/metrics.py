@@ -52,14 +52,15 @@ class Metrics:
         now_us = self._backend.now_us()
         counts = await self._backend.ask("counts")
         oldest_us = await self._backend.ask("oldest_due", now_us=now_us)
+        alerts = (await self._backend.ask("alerts", now_us=now_us))["waiting"]
         age = 0.0 if oldest_us is None else (now_us - oldest_us) / 1e6
-        text = await asyncio.to_thread(self._text, counts, age)  # thousands of functions take a while
+        text = await asyncio.to_thread(self._text, counts, age, alerts)  # thousands of functions take a while
         return Response(text, media_type=_TEXT, headers={"cache-control": "no-store"})
 
-    def _text(self, counts: dict[str, dict[str, int]], age: float) -> bytes:
+    def _text(self, counts: dict[str, dict[str, int]], age: float, alerts: int) -> bytes:
         about_functions = self._about_functions(counts)
         depth = sum([states.get("created", 0) for states in counts.values()])
-        about_runner = generate_latest(_Families([*self._about_runner(depth, age), *self._process.collect()]))
+        about_runner = generate_latest(_Families([*self._about_runner(depth, age, alerts), *self._process.collect()]))
         return about_functions.encode("utf-8", "replace") + about_runner
 
     def _about_functions(self, counts: dict[str, dict[str, int]]) -> str:
@@ -111,7 +112,7 @@ class Metrics:
             ]
         )
 
-    def _about_runner(self, depth: int, age: float) -> Iterator[Metric]:
+    def _about_runner(self, depth: int, age: float, alerts: int) -> Iterator[Metric]:
         vitals = self._vitals
         slots, sizes = vitals.slots(), vitals.sizes()
         info = {"name": vitals.runner, "version": __version__}
@@ -126,6 +127,13 @@ class Metrics:
         yield _gauge(
             "defer_waiting_attempts", "Attempts that gave their slot back while they await others.", slots["waiting"]
         )
+        yield _gauge("defer_alerts_waiting", "Alerts that are on their way.", alerts)
+        outcomes = CounterMetricFamily(
+            "defer_alert_messages", "Messages of alerts, since the runner began.", labels=["outcome"]
+        )
+        for outcome, count in vitals.alerts().items():
+            outcomes.add_metric([outcome], count)
+        yield outcomes
         yield _count("defer_writer_commits", "Transactions that came to the disk.", vitals.commits)
         yield _gauge("defer_store_refuses", "1 while the store takes nothing.", float(vitals.why_refused is not None))
         yield _gauge("defer_database_size_bytes", "Size of the database.", sizes["database"])

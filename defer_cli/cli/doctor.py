@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from defer_cli.discovery.discover import Discovery
 
 Whole = Annotated[bool, typer.Option("--check", help="Look for damage in the whole database, however long it takes.")]
+Alert = Annotated[bool, typer.Option("--alert", help="Send a test message to Slack and the webhook, and nothing else.")]
 Port = Annotated[str | None, typer.Option("--port", metavar="N", help="Is this one free? Default: the setting.")]
 _COLOURS = {Level.OK: "green", Level.WARNING: "yellow", Level.PROBLEM: "red"}
 _LEVEL_WIDTH, _CHECK_WIDTH = 7, 13
@@ -36,6 +37,7 @@ def doctor(
     data: Data = None,
     port: Port = None,
     whole: Whole = False,
+    alert: Alert = False,
     as_json: Json = False,
 ) -> int:
     """Look at Python, SQLite, settings, disk, runner, database, queue and clock; exit 1 when there is a problem."""
@@ -44,8 +46,8 @@ def doctor(
     subject = find_subject(project, directory, data, port=port)
     shown: list[Finding] = []
     with ThreadPoolExecutor(max_workers=1) as thread:  # the files are inspected while all else is looked at
-        found = thread.submit(discovered, subject)
-        for finding in _findings(subject, found, is_whole=whole):
+        found = thread.submit(lambda: None if alert else discovered(subject))
+        for finding in _trial(subject) if alert else _findings(subject, found, is_whole=whole):
             shown.append(finding)
             if not as_json:
                 _show(finding)
@@ -65,8 +67,18 @@ def doctor(
     return FAILED if counts[Level.PROBLEM] else OK
 
 
+def _trial(subject: Subject) -> Iterator[Finding]:
+    from defer_cli.cli.checks.alerts import check_alerts, send_test
+
+    settled = standing_alone("alerts", lambda: check_alerts(subject, None))
+    yield from settled
+    if all(finding.level is not Level.PROBLEM for finding in settled):
+        yield from standing_alone("alert", lambda: send_test(subject))
+
+
 def _findings(subject: Subject, found: Future[Discovery | None], *, is_whole: bool) -> Iterator[Finding]:
     from defer_cli.cli.checks import folder, machine, project
+    from defer_cli.cli.checks.alerts import check_alerts
     from defer_cli.cli.checks.store import StoreChecks
 
     yield from standing_alone("versions", machine.check_versions)
@@ -84,6 +96,9 @@ def _findings(subject: Subject, found: Future[Discovery | None], *, is_whole: bo
         yield from standing_alone("inbox", lambda: folder.check_inbox(data, has_runner=store.has_runner))
         yield from standing_alone("clock", store.check_clock)
         yield from standing_alone("queue", lambda: store.check_queue(_names(found)))
+        yield from standing_alone("alerts", lambda: check_alerts(subject, store.undelivered))
+    else:
+        yield from standing_alone("alerts", lambda: check_alerts(subject, None))
     yield from standing_alone("functions", lambda: _of_the_files(subject, found))
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from defer_cli.assembly import Plan, Runner
 from defer_cli.cli.first_process import has_left_first_process
 from defer_cli.engine.banner import RunnerListener
-from defer_cli.engine.events import Logged
+from defer_cli.engine.events import Logged, Note
 from defer_cli.link.notify import take_manager
 
 if TYPE_CHECKING:
@@ -47,6 +47,8 @@ def run_in(
     logging.getLogger().addHandler(handler)
     if place.settings.log_level == "debug":
         own.setLevel(logging.DEBUG)
+    for variable in place.alerts.not_counted:
+        listener.tell(Note("warning", "a variable does not count in .env", {"variable": variable}))
     try:
         return asyncio.run(Runner(plan, listener).run())
     finally:

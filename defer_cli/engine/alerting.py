@@ -11,7 +11,7 @@ from typing import Any
 from defer_cli.alerts.channels import Channel
 from defer_cli.alerts.messages import Sender, Told, shown_arguments
 from defer_cli.alerts.recording import Recorder
-from defer_cli.alerts.sending import Sending
+from defer_cli.alerts.sending import Fate, Sending
 from defer_cli.alerts.slack import Slack
 from defer_cli.alerts.webhook import Webhook
 from defer_cli.domain.alert import Alert, AlertKind, News
@@ -55,6 +55,7 @@ class Alerting:
         self._functions: Mapping[str, FunctionSpec] = {}
         self._channels = channels_of(settings)
         self._sendings: list[Sending] = []
+        self._counts = {"sent": 0, "retried": 0, "given_up": 0}
         self._loop = asyncio.get_running_loop()
         self._recorder = Recorder(
             store,
@@ -87,7 +88,7 @@ class Alerting:
                 describe=self._described,
                 grouping=self._settings.grouping,
                 clock=self._store.now,
-                tell=lambda level, message, fields: self._listener.tell(Note(level, message, fields)),
+                on_fate=self._heard_of,
             )
             self._sendings.append(sending)
             sending.start()
@@ -96,11 +97,9 @@ class Alerting:
         """Send what waits, as far as that is possible at once."""
         await asyncio.gather(*[one.stop(seconds=STOP_SECONDS, hurry=hurry) for one in self._sendings])
 
-    @property
     def counts(self) -> dict[str, int]:
         """Return how many messages were sent, retried and given up since the runner began."""
-        counts = [one.counts for one in self._sendings]
-        return {name: sum(getattr(one, name) for one in counts) for name in ("sent", "retried", "given_up")}
+        return dict(self._counts)
 
     # What happens.
 
@@ -127,6 +126,32 @@ class Alerting:
         """Called by the writer's thread, before its commit: what is asked of it then comes after that."""
         for sending in self._sendings:
             self._loop.call_soon_threadsafe(sending.ring)
+
+    def _heard_of(self, fate: Fate) -> None:
+        self._counts[fate.outcome] += 1
+        channel, kind, function, count, problem = fate.channel, fate.kind, fate.function, fate.count, fate.problem
+        about: dict[str, object] = {"channel": channel, "kind": kind, "function": function, "count": count}
+        if not problem:
+            self._listener.tell(Note("info", "alert sent", about))
+        elif fate.again_in_seconds is None:
+            lost: dict[str, object] = {
+                "channel": channel,
+                "kind": kind,
+                "function": function,
+                "count": count,
+                "problem": problem,
+            }
+            self._listener.tell(Note("error", "alert given up", lost))
+        else:
+            late: dict[str, object] = {
+                "channel": channel,
+                "kind": kind,
+                "function": function,
+                "count": count,
+                "problem": problem,
+                "in": fate.again_in_seconds,
+            }
+            self._listener.tell(Note("warning", "alert is sent again later", late))
 
     # What is told.
 

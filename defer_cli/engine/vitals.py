@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from defer_cli.engine.crons import Crons
 from defer_cli.engine.measures import Measures, Tally
@@ -26,6 +26,8 @@ class Vitals:
         self._writer = writer
         self._crons = crons
         self._measures = measures
+        self.alerts: Callable[[], Mapping[str, int]] = lambda: {"sent": 0, "retried": 0, "given_up": 0}
+        """Says what has become of messages of alerts since the runner began."""
 
     @property
     def tallies(self) -> Mapping[str, Tally]:

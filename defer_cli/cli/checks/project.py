@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from defer_cli.cli.checks.findings import Finding, ok, problem, refused, warning
+from defer_cli.domain.alert_settings import AlertSettings, given_alert_settings, resolve_alert_settings
 from defer_cli.domain.errors import DeferError
 from defer_cli.domain.settings import Settings, given_settings, resolve_settings
 from defer_cli.link.project import (
@@ -37,6 +38,7 @@ class Subject:
     data: DataFolder | None = None
     settings: Settings = field(default_factory=Settings)
     given: Mapping[str, tuple[object, str]] = field(default_factory=dict)
+    alerts: AlertSettings = field(default_factory=AlertSettings)
     has_token: bool = False
     errors: tuple[tuple[str, DeferError], ...] = ()
 
@@ -70,12 +72,20 @@ def find_subject(project: str | None, directory: str | None, data: str | None, *
         settings = resolve_settings(**asked, cores=_cores())
     except DeferError as error:
         errors.append(("settings", error))
+    written = {name: asked[name] for name in ("environ", "dotenv", "pyproject")}
+    alerts = AlertSettings()
+    try:
+        alerts = resolve_alert_settings(**written)
+    except DeferError as error:
+        errors.append(("alerts", error))
     return Subject(
         root=root,
         folder=_folder(root, directory, errors),
         data=_data(root, data, errors),
         settings=settings,
-        given=given_settings(**asked),
+        given=given_settings(**asked)
+        | {f"alerts.{name}": given for name, given in given_alert_settings(**written).items()},
+        alerts=alerts,
         has_token=bool(settings.token or settings.token_file),
         errors=tuple(errors),
     )
@@ -97,7 +107,7 @@ def check_settings(subject: Subject) -> Iterator[Finding]:
     for name, error in subject.errors:
         if name == "settings":
             yield refused("settings", error)
-    wrong = {error.where for name, error in subject.errors if name == "settings"}
+    wrong = {error.where for _, error in subject.errors}
     for value, source in subject.given.values():
         if source not in wrong:
             yield ok("setting", f"{source}: {value}")

@@ -119,6 +119,11 @@ class StoreChecks:
         else:
             yield ok("database", f"{words}, no damage as far as it was looked at; --check looks at all of it")
 
+    @property
+    def undelivered(self) -> Mapping[str, Any] | None:
+        """What is known of alerts that did not arrive."""
+        return None if self._health is None else self._health.get("alerts")
+
     def check_clock(self) -> Iterator[Finding]:
         """Tell whether the clock goes with what is stored."""
         newest = None if self._health is None else self._health["newest_us"]

@@ -22,6 +22,8 @@ from defer_cli.store.sqlite.migrations import check_is_known, check_is_ours, sch
 from defer_cli.store.sqlite.rows import attempt_of, execution_of, last_attempt_of
 
 _LEAST_SHARE = 100
+_WITH_OUTBOX = 4
+"""The first schema that has one: a database is also looked at before its next owner migrates it."""
 _decode_lines = msgspec.msgpack.Decoder(list[tuple[int, str, str]]).decode
 
 
@@ -199,6 +201,8 @@ class SqliteReader:
 
     def undelivered(self, *, since_us: int) -> Undelivered:
         """Return what waits of alerts, and what was given up since a moment."""
+        if self.schema_version() < _WITH_OUTBOX:
+            return Undelivered()
         ((waiting, oldest_us),) = self._read(outbox_statements.UNDELIVERED)
         ((given_up,),) = self._read(outbox_statements.GIVEN_UP, since_us)
         problem = self._read(outbox_statements.LAST_PROBLEM, since_us)
