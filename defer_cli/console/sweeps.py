@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
 from typing import Any
@@ -73,10 +73,12 @@ class Sweep:
     async def run(self) -> None:
         """Do it, in steps of one transaction each: whatever ends it, each execution is changed as a whole, or not."""
         try:
-            async for ids in self._steps():
-                await self._change(ids)
-                if self.is_stopping:
-                    break
+            ids = self.wish.ids
+            for start in range(0, len(ids), MOST_AT_ONCE):
+                if not self._is_over:
+                    await self._change(ids[start : start + MOST_AT_ONCE])
+            for filters in self.wish.filters:
+                await self._walk(filters)
         except DeferError as error:
             self.problem = error.problem
         except Exception:
@@ -89,24 +91,22 @@ class Sweep:
         """End it after the step under way."""
         self.is_stopping = self.ended_us is None
 
-    async def _steps(self) -> AsyncIterator[Sequence[str]]:
-        for start in range(0, len(self.wish.ids), MOST_AT_ONCE):
-            yield self.wish.ids[start : start + MOST_AT_ONCE]
-        for filters in self.wish.filters:
-            async for ids in self._pages(filters):
-                yield ids
+    @property
+    def _is_over(self) -> bool:
+        """Whether no other step is to be begun: it is stopped, or the runner stops."""
+        return self.is_stopping or self._backend.streams.closing.is_set()
 
-    async def _pages(self, filters: Mapping[str, Any]) -> AsyncIterator[Sequence[str]]:
-        """Yield the ids of what passes, oldest first, the order in which they were called."""
+    async def _walk(self, filters: Mapping[str, Any]) -> None:
+        """Change what passes, page by page, oldest first: the order in which they were called."""
         assert self.wish.border is not None
         behind_it = cursor_at(position_of(self.wish.border, where="border") + 1)
         before: str | None = None
-        while True:
+        while not self._is_over:
             page = {"last": MOST_AT_ONCE, "after": behind_it, "before": before}
             found = await self._backend.ask("executions", page=page, filters=filters)
             if found["items"]:
-                yield [one["id"] for one in reversed(found["items"])]
-            if not found["page_info"]["has_prev_page"] or self.is_stopping:
+                await self._change([one["id"] for one in reversed(found["items"])])
+            if not found["page_info"]["has_prev_page"]:
                 return
             before = found["page_info"]["start_cursor"]
 

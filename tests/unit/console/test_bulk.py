@@ -81,18 +81,25 @@ async def total(console: Console) -> int:
     return sum((await states(console)).values())
 
 
+class Gate:
+    """Changes that are asked for, and not made before it is open."""
+
+    def __init__(self, console: Console, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.is_asked, self.is_open = asyncio.Event(), asyncio.Event()
+        ask = console.backend.ask
+
+        async def waits(name: str, **parameters: Any) -> Any:
+            if name in ("rerun", "cancel"):
+                self.is_asked.set()
+                await self.is_open.wait()
+            return await ask(name, **parameters)
+
+        monkeypatch.setattr(console.backend, "ask", waits)
+
+
 @pytest.fixture
-def held(console: Console, monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
-    """Changes wait until this is set."""
-    gate, ask = asyncio.Event(), console.backend.ask
-
-    async def waits(name: str, **parameters: Any) -> Any:
-        if name in ("rerun", "cancel"):
-            await gate.wait()
-        return await ask(name, **parameters)
-
-    monkeypatch.setattr(console.backend, "ask", waits)
-    return gate
+def gate(console: Console, monkeypatch: pytest.MonkeyPatch) -> Gate:
+    return Gate(console, monkeypatch)
 
 
 async def test_a_change_asks_once_with_the_number(console: Console) -> None:
@@ -149,7 +156,10 @@ async def test_abort_cancels_what_waits_and_aborts_what_runs(console: Console) -
         ([("do", "cancel")], "No execution is selected."),
         ([("do", "explode"), ("id", "x")], "do: it is none of rerun, cancel and abort"),
         ([("id", "x")], "do: it is none of rerun, cancel and abort"),
-        ([("do", "cancel"), ("scope", "all"), ("stauts", "failed")], "There is no filter “stauts”. Did you mean status?"),
+        (
+            [("do", "cancel"), ("scope", "all"), ("stauts", "failed")],
+            "There is no filter “stauts”. Did you mean status?",
+        ),
         ([("do", "cancel"), ("scope", "all"), ("border", "zz")], "border: "),
     ],
     ids=["nobody", "unknown", "none", "filter", "border"],
@@ -246,7 +256,7 @@ async def test_all_are_aborted_after_what_waits_is_cancelled(console: Console) -
     assert await states(console) == {"aborting": 1, "cancelled": 3, "discarded": 1}
 
 
-async def test_a_sweep_shows_how_far_it_is_and_where_it_is_found_again(console: Console, held: asyncio.Event) -> None:
+async def test_a_sweep_shows_how_far_it_is_and_where_it_is_found_again(console: Console, gate: Gate) -> None:
     await many(console, MOST_AT_ONCE + 1)
     location = await agreed(console, ("do", "cancel"), ("scope", "all"))
     page = await console.page(location)
@@ -254,29 +264,43 @@ async def test_a_sweep_shows_how_far_it_is_and_where_it_is_found_again(console: 
     assert "data-live=" in page
     assert "keeps it in memory" in page
     assert f'href="{location}"' in await console.page("/executions")
-    held.set()
+    gate.is_open.set()
     assert "data-live=" not in await over(console, location)
     assert f'href="{location}"' not in await console.page("/executions")
 
 
-async def test_a_sweep_is_stopped_after_the_step_under_way(console: Console, held: asyncio.Event) -> None:
+async def test_a_sweep_is_stopped_after_the_step_under_way(console: Console, gate: Gate) -> None:
     await many(console, 3 * MOST_AT_ONCE)
     location = await agreed(console, ("do", "cancel"), ("scope", "all"))
+    await asyncio.wait_for(gate.is_asked.wait(), DEADLINE_SECONDS)
     answer = await console.submit(f"{location}/stop")
     assert answer.headers["location"] == location
-    held.set()
+    gate.is_open.set()
     assert "Stopped: the others are as they were." in await over(console, location)
     assert await states(console) == {"created": 2 * MOST_AT_ONCE, "cancelled": MOST_AT_ONCE}
 
 
-async def test_only_a_few_are_on_their_way_at_once(console: Console, held: asyncio.Event) -> None:
+async def test_a_sweep_ends_with_its_runner_and_says_nothing(
+    console: Console, gate: Gate, caplog: pytest.LogCaptureFixture
+) -> None:
+    await many(console, 3 * MOST_AT_ONCE)
+    location = await agreed(console, ("do", "cancel"), ("scope", "all"))
+    await asyncio.wait_for(gate.is_asked.wait(), DEADLINE_SECONDS)
+    console.backend.streams.closing.set()
+    gate.is_open.set()
+    await over(console, location)
+    assert await states(console) == {"created": 2 * MOST_AT_ONCE, "cancelled": MOST_AT_ONCE}
+    assert not caplog.records
+
+
+async def test_only_a_few_are_on_their_way_at_once(console: Console, gate: Gate) -> None:
     await many(console, MOST_AT_ONCE + 1)
     for _ in range(MOST_RUNNING):
         await agreed(console, ("do", "rerun"), ("scope", "all"))
     answer = await console.submit(CHANGE, ("do", "rerun"), ("scope", "all"), ("sure", "1"))
     assert answer.status_code == 409
     assert "on their way already" in answer.text
-    held.set()
+    gate.is_open.set()
 
 
 @pytest.mark.parametrize(
