@@ -100,11 +100,9 @@ class HumanLog:
             self._write(f"{now}  {self._noted(event.level, event.message, event.fields)}")
 
     def _noted(self, level: str, message: str, fields: Mapping[str, object]) -> str:
-        words = visible(message)
-        if level in _LEVELS:
-            told = ", ".join(f"{name}: {_told_value(value)}" for name, value in fields.items())
-            words = styled(f"{words} ({told})" if told else words, _LEVELS[level], self._stream)
-        return words
+        told = ", ".join(f"{name}: {_told_value(value)}" for name, value in fields.items())
+        words = f"{visible(message)} ({told})" if told else visible(message)
+        return styled(words, _LEVELS[level], self._stream) if level in _LEVELS else words
 
     def _ended(self, move: Move) -> str:
         width = min(max(map(len, self._functions), default=0), _WIDEST_NAME)

@@ -93,3 +93,11 @@ def test_a_cron_that_is_saved_with_another_schedule_fires_by_it(scheduled: Proje
 
         assert rows(scheduled, "SELECT canonical FROM crons") == [("0 0 1 1 *",)]
     assert "0 0 1 1 *" in defer(scheduled.root, "list").out
+
+
+def test_a_pause_and_a_resume_are_told_by_name(scheduled: Project) -> None:
+    with dev(scheduled) as running:
+        defer(scheduled.root, "pause", "daily")
+        running.until_line("a cron was paused", "daily")
+        defer(scheduled.root, "resume", "daily")
+        running.until_line("a cron was resumed", "daily")

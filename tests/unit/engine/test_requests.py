@@ -54,7 +54,7 @@ class Office:
         self.reports = Slow(folder / "defer.db")
         self.replies: asyncio.Queue[Struct] = asyncio.Queue()
         self._loop = asyncio.get_running_loop()
-        dispatcher = Dispatcher(slots=1, listener=FakeListener(), clock=store.now)
+        self.dispatcher = dispatcher = Dispatcher(slots=1, listener=FakeListener(), clock=store.now)
         self.writer = Writer(
             store,
             runner="a",
@@ -149,3 +149,16 @@ async def test_what_nobody_called_is_not_found(office: Office) -> None:
     replies = [await office.reply() for _ in range(2)]
 
     assert [(type(one), one.kind) for one in replies] == [(Failure, "ExecutionNotFound")] * 2
+
+
+async def test_crons_heed_a_pause_before_it_is_answered(office: Office) -> None:
+    heard: list[dict[str, int]] = []
+
+    async def heed() -> None:
+        heard.append(await office.writer.submit(lambda store: store.paused()))
+
+    requests = Requests(Intake(office.writer), office.dispatcher, office.reports, heed_pauses=heed)
+    for change in ("pause", "pause", "resume", "resume"):
+        await requests.answer(change, {"names": ["weekly"]})
+
+    assert [list(paused) for paused in heard] == [["weekly"], []]
