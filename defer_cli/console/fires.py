@@ -11,7 +11,7 @@ from defer_cli.domain.listing import next_fires
 
 
 class Fires:
-    """Remembers the next fire of each schedule until it has come. Called in a thread, off the loop."""
+    """Remembers the next fire of each schedule until it has come. Asked while a page is drawn, in a thread."""
 
     def __init__(self) -> None:
         self._next: dict[str, datetime | None] = {}

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 from starlette.exceptions import HTTPException
@@ -11,7 +11,6 @@ from starlette.requests import Request
 
 from defer_cli.console import values
 from defer_cli.console.charts import KIND_WORDS, RANGES, chart
-from defer_cli.console.functions import NOTHING
 from defer_cli.console.overview import Waiting
 from defer_cli.console.views import View
 from defer_cli.console.words import Status
@@ -26,7 +25,9 @@ _DOTS = 50
 _NEWEST = 25
 _FIRES = 10
 _TICKS = 10
+_FINAL = [str(state) for state in FINAL_STATES]
 _HOUR_US = 3_600_000_000
+_PARTS = {name: f"parts/function_{name}.html" for name in ("head", "numbers", "activity", "newest")}
 
 
 class Ticks(NamedTuple):
@@ -54,16 +55,17 @@ class FunctionPage:
         backend = self._backend
         spec = backend.functions.get(name)
         now_us = backend.now_us()
-        states, waiting = await asyncio.gather(backend.ask("counts"), backend.ask("waiting", now_us=now_us))
+        questions: list[tuple[str, Mapping[str, Any]]] = [
+            ("counts", {}),
+            ("waiting", {"now_us": now_us}),
+            ("activity_of", {"function": name, "now_us": now_us}),
+            ("executions", {"page": {"first": _DOTS}, "filters": {"functions": [name], "states": _FINAL}}),
+            ("executions", {"page": {"first": _NEWEST}, "filters": {"functions": [name]}}),
+            ("ticks", {"function": name, "limit": _TICKS}),
+        ]
+        states, waiting, activity, ended, newest, told = await backend.ask("several", questions=questions)
         if spec is None and name not in states:
             raise HTTPException(404, f"There is no function {name}, and no execution of one.")
-        is_cron = spec is not None and spec.kind == "cron"
-        activity, ended, newest, told = await asyncio.gather(
-            backend.ask("activity_of", function=name, now_us=now_us),
-            self._executions(name, _DOTS, states=[str(state) for state in FINAL_STATES]),
-            self._executions(name, _NEWEST),
-            self._ticks(name) if is_cron else _no_ticks(),
-        )
         now = to_moment(now_us)
         counts = states.get(name, {})
         data: dict[str, Any] = {
@@ -71,54 +73,30 @@ class FunctionPage:
             "spec": spec,
             "signature": None if spec is None else signature(spec),
             "schedule_words": in_words(spec.schedule) if spec is not None and spec.schedule else "",
-            "fires": []
-            if spec is None or told["paused_since"]
-            else await asyncio.to_thread(next_fires, spec, now, _FIRES),
+            "find_fires": partial(next_fires, now=now, count=_FIRES),
             "paused_since": told["paused_since"],
             "ticks": ticks_of(name, told),
             "running": counts.get(State.STARTED, 0) + counts.get(State.ABORTING, 0),
             "waiting": Waiting.of([waiting[name]] if name in waiting else []),
-            "activity": activity or NOTHING,
-            "chart": chart(_bars(activity or NOTHING, now_us), RANGES["24h"]),
+            "activity": activity,
+            "chart": chart(_bars(activity["hours"], now_us), RANGES["24h"]),
             "range": RANGES["24h"],
             "kind_words": KIND_WORDS,
-            "dots": ended[::-1],
-            "newest": await self._with_arguments(newest),
+            "dots": ended["items"][::-1],
+            "newest": await self._with_arguments(newest["items"]),
             "stored": sum(counts.values()),
             "now": now,
             "problems": [one for one in backend.problems if name == one.function or (spec and one.file == spec.file)],
         }
-        return View(
-            template="function.html",
-            title=f"{name}()",
-            section="functions",
-            data=data,
-            parts={
-                "head": "parts/function_head.html",
-                "numbers": "parts/function_numbers.html",
-                "activity": "parts/function_activity.html",
-                "ticks": "parts/function_ticks.html",
-                "newest": "parts/function_newest.html",
-            },
-        )
-
-    async def _executions(self, name: str, count: int, **filters: Any) -> list[Mapping[str, Any]]:
-        found = await self._backend.ask("executions", page={"first": count}, filters={"functions": [name], **filters})
-        items: list[Mapping[str, Any]] = found["items"]
-        return items
+        parts = dict(_PARTS)
+        if spec is not None and spec.kind == "cron":
+            parts["ticks"] = "parts/function_ticks.html"
+        return View(template="function.html", title=f"{name}()", section="functions", data=data, parts=parts)
 
     async def _with_arguments(self, items: Sequence[Mapping[str, Any]]) -> list[tuple[Mapping[str, Any], str]]:
         ids = [one["id"] for one in items]
         stored = await self._backend.ask("previews", ids=ids, most=values.MOST_PREVIEWED) if ids else {}
         return list(zip(items, values.previews(items, stored, self._backend.functions, self._mask), strict=True))
-
-    async def _ticks(self, name: str) -> Mapping[str, Any]:
-        told: Mapping[str, Any] = await self._backend.ask("ticks", function=name, limit=_TICKS)
-        return told
-
-
-async def _no_ticks() -> Mapping[str, Any]:
-    return {"paused_since": None, "fired": [], "gaps": []}
 
 
 def ticks_of(name: str, told: Mapping[str, Any]) -> list[Ticks]:
@@ -149,10 +127,7 @@ def signature(spec: FunctionSpec) -> str:
     return f"({', '.join(words)})"
 
 
-def _bars(activity: Mapping[str, Any], now_us: int) -> list[Mapping[str, Any]]:
-    """Return the hours of a day as bars; the last hour is the one that is going on."""
-    hours = activity["hours"] or [{}] * 24
-    last_us = now_us - now_us % _HOUR_US
-    return [
-        {"at_us": last_us - (len(hours) - 1 - place) * _HOUR_US, "counts": counts} for place, counts in enumerate(hours)
-    ]
+def _bars(hours: Sequence[Mapping[str, int]], now_us: int) -> list[Mapping[str, Any]]:
+    """Return the hours of a day as bars; the last is the one that is going on."""
+    first_us = now_us - now_us % _HOUR_US - (len(hours) - 1) * _HOUR_US
+    return [{"at_us": first_us + place * _HOUR_US, "counts": counts} for place, counts in enumerate(hours)]

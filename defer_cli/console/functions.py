@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
@@ -22,21 +23,28 @@ from defer_cli.domain.states import State
 from defer_cli.web.backend import Backend
 
 PAGE_SIZE = 100
+_NEVER = datetime.max.replace(tzinfo=UTC)
 NOTHING: Mapping[str, Any] = {"hours": [], "succeed": 0, "failed": 0, "median_us": None, "p95_us": None}
 """The activity of a function of which nothing ended for a day."""
 
 
-class Row(NamedTuple):
-    """A function as the list shows it."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """A function as the list shows it; what is costly is found when it is shown."""
 
     name: str
     spec: FunctionSpec | None
     """None: it is gone, and executions of it are left."""
     is_paused: bool
-    next_fire: datetime | None
     running: int
     waiting: Waiting
     activity: Mapping[str, Any]
+    find_fire: Callable[[FunctionSpec], datetime | None]
+
+    @property
+    def next_fire(self) -> datetime | None:
+        """When it fires next."""
+        return None if self.spec is None or self.is_paused else self.find_fire(self.spec)
 
     @property
     def schedule_words(self) -> str:
@@ -66,9 +74,18 @@ SORTS: Mapping[str, Callable[[Row], Any]] = {
     "queued": lambda row: -row.waiting.due,
     "failures": lambda row: -row.activity["failed"],
     "duration": lambda row: -(row.activity["p95_us"] or 0),
-    "next": lambda row: (row.next_fire is None, row.next_fire),
+    "next": lambda row: row.next_fire or _NEVER,
 }
 """What the list may be ordered by; those that are alike are in the order of their names."""
+
+
+class Listed(NamedTuple):
+    """A page of the list."""
+
+    rows: Sequence[Row]
+    found: int
+    page: int
+    pages: int
 
 
 class FunctionsPage:
@@ -82,38 +99,35 @@ class FunctionsPage:
         """Return the functions that the address asks for."""
         backend = self._backend
         now_us = backend.now_us()
-        counts, waiting, activity, paused = await asyncio.gather(
-            backend.ask("counts"),
-            backend.ask("waiting", now_us=now_us),
-            backend.ask("activity", now_us=now_us),
-            backend.ask("paused"),
-        )
-        asked = request.query_params
-        wanted = asked.get("q", "").strip()
-        sort = asked.get("sort", "") if asked.get("sort", "") in SORTS else "name"
-        page = max(int(asked["page"]), 1) if asked.get("page", "").isdecimal() and len(asked["page"]) < 6 else 1
+        questions: list[tuple[str, Mapping[str, Any]]] = [
+            ("counts", {}),
+            ("waiting", {"now_us": now_us}),
+            ("activity", {"now_us": now_us}),
+            ("paused", {}),
+        ]
+        counts, waiting, activity, paused = await backend.ask("several", questions=questions)
+        specs = dict(backend.functions)
+        find_fire = partial(self._fires.next, now=to_moment(now_us))
 
-        def rows() -> list[Row]:
-            specs = dict(backend.functions)
-            found = [
-                _row(name, specs.get(name), self._fires, now_us, counts, waiting, activity, paused)
-                for name in sorted({*specs, *counts})
-                if wanted.lower() in name.lower()
-            ]
-            return sorted(found, key=SORTS[sort])
+        def row(name: str) -> Row:
+            states = counts.get(name, {})
+            return Row(
+                name=name,
+                spec=specs.get(name),
+                is_paused=name in paused,
+                running=states.get(State.STARTED, 0) + states.get(State.ABORTING, 0),
+                waiting=Waiting.of([waiting[name]] if name in waiting else []),
+                activity=activity.get(name, NOTHING),
+                find_fire=find_fire,
+            )
 
-        found = await asyncio.to_thread(rows)
-        pages = max(-(-len(found) // PAGE_SIZE), 1)
-        page = min(page, pages)
-        shown = found[(page - 1) * PAGE_SIZE : page * PAGE_SIZE]
+        names = sorted({*specs, *counts})
+        wanted, sort, page = _asked(request.query_params)
         data: dict[str, Any] = {
-            "rows": shown,
-            "found": len(found),
-            "known": len({*backend.functions, *counts}),
+            "listed": partial(_listed, names, row, wanted=wanted, sort=sort, page=page),
+            "known": len(names),
             "wanted": wanted,
             "sort": sort,
-            "page": page,
-            "pages": pages,
             "here": _address(wanted, sort, page),
             "address": lambda **changed: _address(**{"wanted": wanted, "sort": sort, **changed}),
             "problems": sorted(backend.problems, key=lambda one: (one.is_warning, one.file, one.line or 0)),
@@ -127,26 +141,21 @@ class FunctionsPage:
         )
 
 
-def _row(
-    name: str,
-    spec: FunctionSpec | None,
-    fires: Fires,
-    now_us: int,
-    counts: Mapping[str, Mapping[str, int]],
-    waiting: Mapping[str, Mapping[str, int]],
-    activity: Mapping[str, Mapping[str, Any]],
-    paused: Mapping[str, Any],
-) -> Row:
-    states = counts.get(name, {})
-    is_paused = name in paused
-    return Row(
-        name=name,
-        spec=spec,
-        is_paused=is_paused,
-        next_fire=None if spec is None or is_paused else fires.next(spec, to_moment(now_us)),
-        running=states.get(State.STARTED, 0) + states.get(State.ABORTING, 0),
-        waiting=Waiting.of([waiting[name]] if name in waiting else []),
-        activity=activity.get(name, NOTHING),
+def _listed(names: Sequence[str], row: Callable[[str], Row], *, wanted: str, sort: str, page: int) -> Listed:
+    """Return the page that is asked for; called while it is drawn, in a thread."""
+    found = sorted([row(name) for name in names if wanted.lower() in name.lower()], key=SORTS[sort])
+    pages = max(-(-len(found) // PAGE_SIZE), 1)
+    page = min(page, pages)
+    return Listed(found[(page - 1) * PAGE_SIZE : page * PAGE_SIZE], len(found), page, pages)
+
+
+def _asked(query: Mapping[str, str]) -> tuple[str, str, int]:
+    """Return the part of a name, the order and the page that an address asks for; what makes no sense is left out."""
+    sort, page = query.get("sort", ""), query.get("page", "")
+    return (
+        query.get("q", "").strip(),
+        sort if sort in SORTS else "name",
+        max(int(page), 1) if page.isascii() and page.isdecimal() and len(page) < 6 else 1,
     )
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 from starlette.requests import Request
@@ -47,19 +47,17 @@ class OverviewPage:
         backend = self._backend
         now_us = backend.now_us()
         now = to_moment(now_us)
-        counts, waiting, oldest_us, bars, day, failing, paused = await asyncio.gather(
-            backend.ask("counts"),
-            backend.ask("waiting", now_us=now_us),
-            backend.ask("oldest_due", now_us=now_us),
-            backend.ask("outcomes", now_us=now_us, hours=chosen.hours, bars=chosen.bars),
-            backend.ask("outcomes", now_us=now_us, hours=_DAY_HOURS, bars=1),
-            backend.ask("failing", now_us=now_us, hours=chosen.hours, limit=_FAILING),
-            backend.ask("paused"),
-        )
+        questions: list[tuple[str, Mapping[str, Any]]] = [
+            ("counts", {}),
+            ("waiting", {"now_us": now_us}),
+            ("oldest_due", {"now_us": now_us}),
+            ("outcomes", {"now_us": now_us, "hours": chosen.hours, "bars": chosen.bars}),
+            ("outcomes", {"now_us": now_us, "hours": _DAY_HOURS, "bars": 1}),
+            ("failing", {"now_us": now_us, "hours": chosen.hours, "limit": _FAILING}),
+            ("paused", {}),
+        ]
+        counts, waiting, oldest_us, bars, day, failing, paused = await backend.ask("several", questions=questions)
         functions = backend.functions
-        coming = await asyncio.to_thread(
-            self._fires.coming, list(functions.values()), now, _FIRES, without=frozenset(paused)
-        )
         vitals = backend.vitals
         data: dict[str, Any] = {
             "range": chosen,
@@ -71,7 +69,7 @@ class OverviewPage:
             "chart": chart(bars, chosen),
             "kind_words": KIND_WORDS,
             "failing": failing,
-            "coming": coming,
+            "coming": partial(self._fires.coming, list(functions.values()), now, _FIRES, without=frozenset(paused)),
             "paused": paused,
             "has_functions": bool(functions),
             "example": min((name for name, spec in functions.items() if spec.kind == "function"), default=None),

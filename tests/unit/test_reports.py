@@ -152,6 +152,17 @@ async def test_the_health_of_a_store_is_told(reports: Reports, store: Store) -> 
     assert told["oldest_due_us"] <= told["newest_us"] <= now_us
 
 
+async def test_several_questions_are_answered_in_their_order(reports: Reports, store: Store) -> None:
+    enqueue(store, id="x")
+    questions = [("oldest_due", {"now_us": 0}), ("counts", {}), ("execution", {"id": "x"})]
+    told = await ask(reports, "several", questions=questions)
+
+    assert told[:2] == [None, {"compute": {"created": 1}}]
+    assert told[2]["id"] == "x"
+    with pytest.raises(DeferError, match="there is no question 'nothing'"):
+        await ask(reports, "several", questions=[("counts", {}), ("nothing", {})])
+
+
 def test_each_question_says_what_it_answers() -> None:
     assert all(question.__doc__ for question in QUESTIONS.values())
 
