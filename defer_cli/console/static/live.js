@@ -41,6 +41,7 @@ function append(html) {
 }
 
 function take(event) {
+  if (document.querySelector("[data-until-changed]")) { location.reload(); return; } // another page is due
   const told = JSON.parse(event.data);
   for (const [id, html] of Object.entries(told.parts)) {
     const element = document.getElementById(id);
