@@ -1,4 +1,4 @@
-"""axe-core, which npm brings: what it finds against the rules of WCAG 2, levels A and AA."""
+"""What is wrong with a page for its readers: what axe-core finds against WCAG 2 AA, and what leaves the window."""
 
 from __future__ import annotations
 
@@ -15,13 +15,26 @@ _RUN = """async (tags) => {
     return found.violations.flatMap(({id, help, nodes}) => nodes.map(
         (node) => `${id}: ${help}: ${node.html.slice(0, 300)}: ${node.failureSummary.replace(/\\s+/g, " ")}`));
 }"""
-TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+_WIDE = """() => {
+    const isCut = (one) => one && (getComputedStyle(one).overflowX !== "visible" || isCut(one.parentElement));
+    if (document.scrollingElement.scrollWidth <= innerWidth) return [];
+    return [...document.body.querySelectorAll("*")]
+        .filter((one) => one.getBoundingClientRect().right > innerWidth && !isCut(one.parentElement))
+        .map((one) => `wider than the window: ${one.outerHTML.slice(0, 200)}`);
+}"""
+_TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 
 
-async def violations(page: Page) -> list[str]:
-    """Return what breaks a rule on a page; raise ``NotInstalled`` where axe-core cannot be had."""
+async def faults(page: Page) -> list[str]:
+    """Return what breaks a rule on a page, and what is wider; raise ``NotInstalled`` where axe-core cannot be had."""
     install_modules(HERE)
     # Through the debugger, beside the page's own policy: no script tag of ours gets past it.
     await page.evaluate(_SCRIPT.read_text("utf-8"))
-    found: list[str] = await page.evaluate(_RUN, TAGS)
-    return found
+    found: list[str] = await page.evaluate(_RUN, _TAGS)
+    return [f"{page.url}: {one}" for one in found] + await too_wide(page)
+
+
+async def too_wide(page: Page) -> list[str]:
+    """Return what of a page leaves its window."""
+    found: list[str] = await page.evaluate(_WIDE)
+    return [f"{page.url}: {one}" for one in found]

@@ -6,22 +6,14 @@ from collections.abc import Mapping
 from typing import Literal
 
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import expect
 
-from tests.browser.axe import violations
+from tests.browser.axe import faults
 from tests.browser.conftest import Browse
 from tests.browser.consoles import Console
 from tests.browser.gallery import REFUSED, addresses, executions
 
 Scheme = Literal["dark", "light"]
-_WIDE = """() => {
-    const isCut = (one) => one && (getComputedStyle(one).overflowX !== "visible" || isCut(one.parentElement));
-    if (document.scrollingElement.scrollWidth <= innerWidth) return [];
-    return [...document.body.querySelectorAll("*")]
-        .filter((one) => one.getBoundingClientRect().right > innerWidth && !isCut(one.parentElement))
-        .map((one) => `wider than the window: ${one.outerHTML.slice(0, 200)}`);
-}"""
-
 pytestmark = pytest.mark.timeout(240)
 looks = pytest.mark.parametrize(("scheme", "width"), [("dark", 390), ("light", 1280)], ids=["dark_390", "light_1280"])
 
@@ -29,12 +21,6 @@ looks = pytest.mark.parametrize(("scheme", "width"), [("dark", 390), ("light", 1
 @pytest.fixture(scope="module")
 def made(console: Console) -> Mapping[str, str]:
     return executions(console)
-
-
-async def faults(page: Page, name: str) -> list[str]:
-    """Return what is wrong with a page for who cannot see it, sees little, or has a small window."""
-    found = await violations(page) + await page.evaluate(_WIDE)
-    return [f"{name}: {one}" for one in found]
 
 
 @looks
@@ -49,7 +35,7 @@ async def test_every_page_is_for_everybody(
         assert answer is not None
         assert answer.status == REFUSED.get(name, 200), name
         assert await page.evaluate(f"matchMedia('(prefers-color-scheme: {scheme})').matches")
-        found += await faults(page, name)
+        found += await faults(page)
     assert not found
 
 
@@ -62,25 +48,25 @@ async def test_so_is_what_a_click_leads_to(
     await page.goto(f"/executions/{made['running']}")
     await page.keyboard.press("?")
     await expect(page.get_by_role("dialog")).to_be_visible()
-    found = await faults(page, "keys")
+    found = await faults(page)
     await page.keyboard.press("Escape")
     await page.get_by_role("button", name="Abort").click()
     await page.wait_for_url("**/abort")
-    found += await faults(page, "the question before an abort")
+    found += await faults(page)
     await page.goto(f"/executions/{made['delayed']}")
     await page.get_by_text("Reschedule").click()
-    found += await faults(page, "reschedule")
+    found += await faults(page)
     await page.goto("/functions/greet/run")
     await page.get_by_text("Options of this call").click()
     await page.get_by_label("Key: ").fill("k" * 300)
     await page.get_by_role("textbox", name="name", exact=True).fill("{no JSON")
     await page.get_by_role("button", name="Run").click()
     await expect(page.locator(".problem").first).to_be_visible()
-    found += await faults(page, "arguments that do not fit")
+    found += await faults(page)
     await page.goto("/executions?function=greet")
     await page.locator("summary", has_text="that match").click()
-    found += await faults(page, "all that match")
+    found += await faults(page)
     await page.get_by_role("button", name="Rerun all").click()
     await page.wait_for_url("**/change")
-    found += await faults(page, "the question before many")
+    found += await faults(page)
     assert not found
