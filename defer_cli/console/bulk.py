@@ -95,7 +95,7 @@ class Bulk:
         return to(f"{LIST}/changes/{sweep.id}")
 
     async def look(self, request: Request) -> View:
-        """Return how far a sweep is; raise ``ExecutionNotFound``."""
+        """Return how far a sweep is; raise ``HTTPException``."""
         sweep = self._sweeps.get(request.path_params["id"]).shown()
         deed = DEEDS[sweep.wish.do]
         return View(

@@ -10,6 +10,8 @@ from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
+from starlette.exceptions import HTTPException
+
 from defer_cli.changes import MOST_AT_ONCE
 from defer_cli.console.words import STATE_WORDS
 from defer_cli.domain.errors import DeferError, ExecutionNotFound
@@ -142,10 +144,10 @@ class Sweeps:
         return len(self.running) >= MOST_RUNNING
 
     def get(self, id: str) -> Sweep:
-        """Return one; raise ``ExecutionNotFound``."""
+        """Return one; raise ``HTTPException``."""
         found = self._known.get(id)
         if found is None:
-            raise ExecutionNotFound("There is no such change of many executions", mend="runners forget them")
+            raise HTTPException(404, f"There is no such change. A runner keeps the last {_MOST_KEPT} while it runs.")
         return found
 
     def begin(self, wish: Wish) -> tuple[Sweep, asyncio.Task[None]]:

@@ -329,5 +329,5 @@ async def test_a_step_that_fails_leaves_the_others_as_they_are(
 
 
 async def test_a_sweep_that_nobody_knows_is_told(console: Console) -> None:
-    assert "no such change" in await console.page(f"/executions/changes/{UNKNOWN}", 404)
+    assert "There is no such change." in await console.page(f"/executions/changes/{UNKNOWN}", 404)
     assert (await console.submit(f"/executions/changes/{UNKNOWN}/stop")).status_code == 404
