@@ -98,6 +98,15 @@ async def test_a_project_without_functions_is_told_how_to_begin(console: Console
     assert "Outcomes" not in page
 
 
+async def test_a_project_of_problems_points_to_them(console: Console) -> None:
+    console.functions = {}
+    console.problems = [Problem(code="DEF001", problem="a", file="a.py")]
+    page = await console.page("/")
+
+    assert "1 problem in the project" in page
+    assert "defer init" not in page
+
+
 async def test_a_project_where_nothing_ran_is_told_what_to_type(console: Console) -> None:
     assert "defer trigger compute" in await console.page("/")
     await console.in_state("succeed")

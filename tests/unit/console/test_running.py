@@ -119,7 +119,7 @@ async def test_arguments_are_stored_as_a_call_would_give_them(
         ("resize", {"path": "1", "rest": "[]"}, "argument.rest", "JSON object"),
         ("resize", {"path": "1", "rest": '{"width": 1}'}, "argument.rest", "width has a field of its own."),
         ("resize", {"path": "1", "more": "[1]"}, "argument.width", "more comes after it"),
-        ("divide", {"b": "1"}, "argument.a", "b comes after it"),
+        ("divide", {"b": "0"}, "argument.a", "b comes after it"),
         ("resize", {"path": '"\\ud800"'}, "", "lone surrogate"),
         ("resize", {"path": "[" * 101 + "]" * 101}, "", "nested deeper than 100"),
     ],
