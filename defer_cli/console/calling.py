@@ -107,8 +107,9 @@ def _value(typed: str, kind: str) -> Any:
     except RecursionError:
         raise ValueError("It is nested too deeply.") from None
     except json.JSONDecodeError as error:
-        mend = "" if typed[0] in '{["' else ' Write text in quotes: "text".'
-        raise ValueError(f"It is not JSON: {error}.{mend}") from None
+        if typed[0] not in '{["':
+            raise ValueError('It is not JSON. Write text in quotes: "text".') from None
+        raise ValueError(f"It is not JSON: {error.msg}, line {error.lineno}, column {error.colno}.") from None
     except ValueError as error:
         raise ValueError("It has more digits than Python reads." if "digits" in str(error) else str(error)) from None
     if kind == "var_positional" and not isinstance(value, list):
