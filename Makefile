@@ -7,7 +7,7 @@ READY := $(VENV)/.installed
 export CHROMIUM ?= chromium
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test check bench states portraits
+.PHONY: help venv demo test check bench states portraits binary
 
 help:
 	@echo "make demo    see it work: a small app, its functions and crons"
@@ -15,6 +15,7 @@ help:
 	@echo "make check   formatting, lint, types, layers"
 	@echo "make bench   measure it on this machine"
 	@echo "make states  draw docs/states.md anew from the table of moves"
+	@echo "make binary  dist/defer: one file that runs wherever there is Python 3.11 or newer"
 	@echo "make portraits  pictures of every page of the console, into portraits/"
 
 venv: $(READY)
@@ -54,3 +55,20 @@ states: $(READY)
 
 portraits: $(READY)
 	@$(BIN)/python -m tests.browser.portraits $(ARGS)
+
+# One file for Linux with glibc 2.17 or newer, for each Python and each of these machines: what is compiled is in it once
+# for each, as wheels of PyPI. Its first lines keep whose Python runs it, because pex goes on in a venv of its own.
+DIST ?= dist
+BINARY_PYTHONS ?= 3.11 3.12 3.13 3.14
+BINARY_MACHINES ?= x86_64 aarch64
+binary: $(READY)
+	@rm -rf $(DIST)/parts && mkdir -p $(DIST)/parts
+	@$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir $(DIST)/parts .
+	@printf '%s\n' 'import os, sys' 'sys.executable = sys.executable or os.readlink("/proc/self/exe")  # without PATH' \
+		'os.environ["_DEFER_PYTHON"] = sys.executable' > $(DIST)/parts/first_lines.py
+	@$(BIN)/pex $(DIST)/parts/*.whl --console-script defer --output-file $(DIST)/defer --venv --no-build \
+		--pip-version 25.3 --python-shebang '/usr/bin/env python3' --preamble-file $(DIST)/parts/first_lines.py \
+		--python $(BIN)/python $(foreach machine,$(BINARY_MACHINES),$(foreach version,$(BINARY_PYTHONS),\
+		--platform manylinux2014_$(machine)-cp-$(version).0-cp$(subst .,,$(version))))
+	@rm -rf $(DIST)/parts
+	@ls -lh $(DIST)/defer | awk '{ print $$9 ": " $$5 "B" }'

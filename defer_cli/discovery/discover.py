@@ -7,7 +7,6 @@ import os
 import select
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -24,9 +23,9 @@ from defer_cli.discovery.scan import relative_to, scan
 from defer_cli.domain.duration import in_words
 from defer_cli.domain.errors import DeferError
 from defer_cli.domain.function import FunctionSpec, Problem
+from defer_cli.link.python import python_running
 
 DEADLINE = timedelta(seconds=30)
-_COMMAND = "from defer_cli.discovery.inspector import main; main()"
 _decode_message = msgspec.json.Decoder(Message).decode
 
 
@@ -145,7 +144,7 @@ class _Inspector:
         os.set_blocking(self._answers, False)
         try:
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-c", _COMMAND, str(theirs), str(int(self._left()) + 5)],
+                [*python_running("defer_cli.discovery.inspector"), str(theirs), str(int(self._left()) + 5)],
                 stdin=subprocess.PIPE,
                 stdout=2,  # what user code prints is talk, not data
                 pass_fds=(theirs,),

@@ -104,7 +104,3 @@ class Worker:
         gc.collect()
         gc.freeze()  # what was imported stays: a collection need not look at it again
         self._pipe.send(Ready(os.getpid(), problems))
-
-
-if __name__ == "__main__":
-    main()

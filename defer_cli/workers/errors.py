@@ -14,7 +14,16 @@ from defer_cli.link.frames import FrameError
 LONGEST_TEXT = 64 * 1024
 _MOST_FRAMES = 50
 _LIBRARY = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
-_PLACES = tuple(os.path.abspath(path) + os.sep for path in {sys.prefix, sys.base_prefix, os.path.dirname(os.__file__)})
+_AROUND = os.path.dirname(os.path.dirname(_LIBRARY))
+_PLACES = tuple(
+    os.path.abspath(path) + os.sep
+    for path in {
+        sys.prefix,
+        sys.base_prefix,
+        os.path.dirname(os.__file__),
+        *([_AROUND] if os.path.basename(_AROUND) == "site-packages" else []),  # of a single file: elsewhere
+    }
+)
 
 
 def describe(error: BaseException, *, project: str, is_retryable: bool = True) -> FrameError:
