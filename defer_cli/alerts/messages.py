@@ -215,16 +215,16 @@ def _as_data(told: Told) -> dict[str, Any]:
         "first_at": _iso(alert.first_us),
         "last_at": _iso(alert.last_us),
     }
-    id = facts.pop("id", None)
-    if id is not None:
-        duration_us = facts.pop("duration_us")
-        execution = {"id": id, "url": told.sender.execution_url(id), "duration_seconds": duration_us / 1e6, **facts}
-        if told.arguments is not None:
-            execution["arguments"] = told.arguments
-        return data | {"execution": execution}
     if "since_us" in facts:
-        facts["since"] = _iso(facts.pop("since_us"))
-    return data | facts
+        data |= {"failures": facts.pop("failures"), "since": _iso(facts.pop("since_us"))}
+    id = facts.pop("id", None)
+    if id is None:
+        return data | facts
+    duration_us = facts.pop("duration_us")
+    execution = {"id": id, "url": told.sender.execution_url(id), "duration_seconds": duration_us / 1e6, **facts}
+    if told.arguments is not None:
+        execution["arguments"] = told.arguments
+    return data | {"execution": execution}
 
 
 def _iso(at_us: int) -> str:

@@ -58,6 +58,7 @@ def function_data(
         "concurrency": spec.options.concurrency,
         "max_duration": spec.options.max_duration.total_seconds(),
         "max_concurrency_action": spec.options.max_concurrency_action,
+        "alert": spec.options.alert,
         "file": spec.file,
         "last": last,
     }

@@ -51,7 +51,7 @@ async def bare(user_id: int, *, text: str = "") -> str:
     return text * user_id
 
 
-@defer(retry=5, concurrency=20, max_duration="5 min", max_concurrency_action="cancel")
+@defer(retry=5, concurrency=20, max_duration="5 min", max_concurrency_action="cancel", alert=False)
 async def optioned(user_id: int) -> None: ...
 
 
@@ -68,7 +68,7 @@ called = defer(plain, retry=RetryPolicy(max_attempts=3), max_duration=timedelta(
 with_fields = defer(plain, retry={"max_attempts": 3, "multiplier": 2})
 
 
-@defer.cron("0 8 * * MON", catch_up="none", retry=False)
+@defer.cron("0 8 * * MON", catch_up="none", retry=False, alert=True)
 async def weekly() -> None: ...
 
 

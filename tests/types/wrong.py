@@ -42,6 +42,7 @@ defer(plain, retry={"attempts": 3})  # wrong
 defer(plain, concurrency="3")  # wrong
 defer(plain, max_duration=None)  # wrong
 defer(plain, max_concurrency_action="drop")  # wrong
+defer(plain, alert="never")  # wrong
 defer(plain, timeout=3)  # wrong
 defer(plain, catch_up="none")  # wrong
 defer(plain, 3)  # wrong

@@ -199,6 +199,7 @@ def test_a_coroutine_is_refused_without_a_warning_that_it_was_never_awaited() ->
         ({"retry": "often"}, "retry is 'often'"),
         ({"max_duration": "5 parsecs"}, "max_duration: '5 parsecs' is not a duration"),
         ({"max_concurrency_action": "drop"}, "max_concurrency_action is 'drop'"),
+        ({"alert": 0}, "alert is 0"),
         ({"timeout": 3}, "there is no option 'timeout'"),
         ({"catch_up": "none"}, "there is no option 'catch_up'"),
     ],

@@ -125,6 +125,7 @@ class FunctionObject(Struct, kw_only=True):
     concurrency: Annotated[int | None, Meta(description="How many at once; null: no limit.")]
     max_duration: Annotated[float, Meta(description="Seconds.")]
     max_concurrency_action: AtLimit
+    alert: bool
     file: str
     last: Annotated[ExecutionObject | None, Meta(description="Its newest execution.")]
 

@@ -14,7 +14,7 @@ from tests.unit.api.harness import Api, function
 
 FIELDS = (
     "name function_id kind schedule description next paused_since retry concurrency max_duration "
-    "max_concurrency_action file last"
+    "max_concurrency_action alert file last"
 ).split()
 
 

@@ -22,7 +22,7 @@ def test_the_defaults_are_smart_retry_and_half_an_hour() -> None:
 
 def test_every_option_is_taken() -> None:
     options = function_options(
-        retry=False, concurrency=1, max_duration="90 s", max_concurrency_action="cancel", catch_up="none"
+        retry=False, concurrency=1, max_duration="90 s", max_concurrency_action="cancel", catch_up="none", alert=False
     )
 
     assert options == FunctionOptions(
@@ -31,6 +31,7 @@ def test_every_option_is_taken() -> None:
         max_duration=timedelta(seconds=90),
         max_concurrency_action="cancel",
         catch_up="none",
+        alert=False,
     )
 
 
@@ -50,6 +51,8 @@ def test_every_option_is_taken() -> None:
         ({"max_duration": False}, "max_duration"),
         ({"max_concurrency_action": "drop"}, "max_concurrency_action"),
         ({"max_concurrency_action": None}, "max_concurrency_action"),
+        ({"alert": "never"}, "alert"),
+        ({"alert": None}, "alert"),
         ({"catch_up": "all"}, "catch_up"),
         ({"catch_up": ["latest"]}, "catch_up"),
     ],
