@@ -60,7 +60,7 @@ def test_a_statement_uses_its_index(connection: sqlite3.Connection, name: str, e
     ("name", "expected"),
     [
         ("OUTCOMES", "history USING PRIMARY KEY (function=? AND hour>?)"),
-        ("FAILING", "history USING INDEX history_of_failures (hour>?)"),
+        ("FAILING", "h USING COVERING INDEX history_of_failures (function=? AND hour>?)"),
         ("ACTIVITY", "h USING PRIMARY KEY (function=? AND hour>?)"),
         ("FORGET_HISTORY", "h USING PRIMARY KEY (function=? AND hour<?)"),
         ("METADATA_KEYS", "SEARCH metadata USING PRIMARY KEY (key>?)"),

@@ -15,9 +15,10 @@ DELETE FROM history WHERE (function, hour, state, bucket) IN (
 OUTCOMES = "SELECT hour, state, sum(count) FROM history WHERE function = '' AND hour >= ? GROUP BY hour, state"
 FAILING = """
 WITH failures AS MATERIALIZED (
-    SELECT function, sum(count) AS failed FROM history INDEXED BY history_of_failures
-    WHERE state = 'failed' AND hour >= ?1 AND function <> ''
-    GROUP BY function ORDER BY failed DESC, function LIMIT ?2)
+    SELECT h.function, sum(h.count) AS failed
+    FROM (SELECT DISTINCT function FROM counters) AS known
+    CROSS JOIN history AS h INDEXED BY history_of_failures ON h.function = known.function AND h.hour >= ?1
+    WHERE h.state = 'failed' GROUP BY h.function ORDER BY failed DESC, h.function LIMIT ?2)
 SELECT function, failed, (
     SELECT sum(count) FROM history AS h WHERE h.function = failures.function AND h.hour >= ?1)
 FROM failures ORDER BY failed DESC, function

@@ -14,7 +14,7 @@ CREATE TABLE history (
     count INTEGER NOT NULL,
     PRIMARY KEY (function, hour, state, bucket)
 ) WITHOUT ROWID;
-CREATE INDEX history_of_failures ON history (hour, function) WHERE state = 'failed';
+CREATE INDEX history_of_failures ON history (function, hour, count) WHERE state = 'failed';
 INSERT INTO history (function, hour, state, bucket, count)
     SELECT function, finished_us / 3600000000, state, -1, count(*) FROM executions
     WHERE finished_us IS NOT NULL GROUP BY 1, 2, 3;
