@@ -45,7 +45,8 @@ class EnqueueBody(Struct):
 
     ``id`` is the caller's own name for it, so that a call sent twice is stored once; ``key`` makes such an id of
     the function and a word. ``keyword_arguments`` are for functions that take them, ``called_at`` tells when the
-    call was made, where it was not now.
+    call was made, where it was not now. ``traceparent`` and ``tracestate`` name the trace it was made in, where that
+    is not the one of the request's own headers.
     """
 
     function_name: str
@@ -57,6 +58,8 @@ class EnqueueBody(Struct):
     id: Id | None = None
     key: Key | None = None
     called_at: Moment | None = None
+    traceparent: str | None = None
+    tracestate: str | None = None
 
 
 class BatchBody(Struct):

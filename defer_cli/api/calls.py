@@ -17,14 +17,18 @@ from defer_cli.domain.errors import ArgumentError
 from defer_cli.domain.execution import to_microseconds
 from defer_cli.domain.function import FunctionSpec
 from defer_cli.domain.ids import is_id, keyed_id
+from defer_cli.domain.traces import carried
 from defer_cli.intake import LONGEST_NAME, fit_arguments
 from defer_cli.web.backend import Backend
 
 _WORDS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 
-def call_of(body: EnqueueBody, backend: Backend) -> Enqueue:
-    """Return a call as it is stored; raise ``DeferError`` with the field that is wrong."""
+def call_of(body: EnqueueBody, backend: Backend, *, trace: str | None = None) -> Enqueue:
+    """Return a call as it is stored, made in ``trace`` unless it says otherwise.
+
+    Raises ``DeferError`` with the field that is wrong.
+    """
     spec = function_of(body.function_name, backend)
     return Enqueue(
         _id_of(body, spec.name),
@@ -35,6 +39,7 @@ def call_of(body: EnqueueBody, backend: Backend) -> Enqueue:
         discard_us=_microseconds(body.discard_after),
         metadata=dict(checked_metadata(body.metadata)) if body.metadata else None,
         key=body.key,
+        trace=carried(body.traceparent, body.tracestate) or trace,
     )
 
 

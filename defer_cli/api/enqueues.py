@@ -13,12 +13,13 @@ from defer_cli.api.failures import Refusal, body_of, fault_of
 from defer_cli.api.shapes import ExecutionObject, batch_object, data, execution_object, stored_object
 from defer_cli.domain.enqueue import Enqueue, Refused
 from defer_cli.domain.errors import DeferError
+from defer_cli.domain.traces import carried
 from defer_cli.web.backend import Backend
 
 
 async def enqueue(backend: Backend, request: Request) -> Response:
     """Store one call: 201 once it is on disk, also for one that an earlier request stored."""
-    call = call_of(await read_body(request, EnqueueBody), backend)
+    call = call_of(await read_body(request, EnqueueBody), backend, trace=trace_of(request))
     return data(await stored(backend, call), 201)
 
 
@@ -38,12 +39,13 @@ async def enqueue_batch(backend: Backend, request: Request) -> Response:
     A body that is not what it should be is refused whole; a call that cannot be taken is refused alone.
     """
     bodies = (await read_body(request, BatchBody)).executions
+    trace = trace_of(request)
     outcomes: list[Any] = []
     calls: list[Enqueue] = []
     places: list[int] = []
     for place, body in enumerate(bodies):
         try:
-            calls.append(call_of(body, backend))
+            calls.append(call_of(body, backend, trace=trace))
         except DeferError as error:
             outcomes.append(_refused(error, body.id))
         else:
@@ -56,6 +58,12 @@ async def enqueue_batch(backend: Backend, request: Request) -> Response:
         else:
             outcomes[place] = batch_object(call, result)
     return data(outcomes)
+
+
+def trace_of(request: Request) -> str | None:
+    """Return the trace that a request is part of (W3C Trace Context); what cannot be read is none."""
+    found = request.headers
+    return carried(found.get("traceparent"), found.get("tracestate"))
 
 
 def _conflict(result: Refused) -> Refusal:

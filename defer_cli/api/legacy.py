@@ -9,7 +9,7 @@ from starlette.routing import Route
 
 from defer_cli.api.bodies import CancellationBody, EnqueueBody, LegacyEnqueueBody, ScheduleBody, read_body
 from defer_cli.api.calls import call_of
-from defer_cli.api.enqueues import stored
+from defer_cli.api.enqueues import stored, trace_of
 from defer_cli.api.executions import Executions, failed_result, id_of
 from defer_cli.api.failures import Refusal
 from defer_cli.api.routes import V1
@@ -52,7 +52,7 @@ class Legacy:
             metadata=body.metadata,
         )
         try:
-            execution = await stored(self._backend, call_of(call, self._backend))
+            execution = await stored(self._backend, call_of(call, self._backend, trace=trace_of(request)))
         except Refusal as error:
             if error.where is None:
                 error.problem = f"invalid function name: {error.problem}"

@@ -18,6 +18,7 @@ from defer_cli.client.lanes import lane_for
 from defer_cli.client.process import sender
 from defer_cli.client.routes import may_wait_here
 from defer_cli.client.shipments import LongWait
+from defer_cli.client.tracing import is_traced, trace_call
 from defer_cli.domain.arguments import encode_arguments
 from defer_cli.domain.call_options import NO_OPTIONS, CallOptions
 from defer_cli.domain.enqueue import Enqueue
@@ -186,7 +187,7 @@ def _send(fn: Callee, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Deliv
     scope = scope_here()
     if scope is not None:
         id, call_hash = scope.child(name, hashed, options.key)
-        call = Enqueue(id, name, stored, called_us, parent=scope.id, call_hash=call_hash)
+        call = Enqueue(id, name, stored, called_us, parent=scope.id, call_hash=call_hash, trace=scope.trace)
     else:
         call = Enqueue(fresh_id() if options.key is None else keyed_id(name, options.key), name, stored, called_us)
     if options is not NO_OPTIONS:
@@ -194,6 +195,8 @@ def _send(fn: Callee, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Deliv
     delivery = Delivery(call, lane, scope)
     if scope is not None:
         scope.pending.add(delivery)
+    if is_traced():
+        trace_call(delivery)
     desk.put(delivery)
     if running_loop() is None and may_wait_here():
         delivery.wait(LONGEST_WAIT_SECONDS)

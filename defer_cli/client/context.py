@@ -65,6 +65,7 @@ class AttemptScope:
         "pid",
         "refused",
         "seq",
+        "trace",
     )
 
     def __init__(
@@ -77,11 +78,13 @@ class AttemptScope:
         metadata: bytes | None = None,
         marked: Mapping[bytes, int] | None = None,
         seq: int = 0,
+        trace: str | None = None,
     ) -> None:
         self.id = id
         self.function = function
         self.attempt = attempt
         self.seq = seq
+        self.trace = trace
         self.pid = os.getpid()
         self.pending: set[OwnedCall] = set()
         self.refused: list[OwnedCall] = []

@@ -39,6 +39,15 @@ def _new_generation() -> None:
 os.register_at_fork(after_in_child=_new_generation)
 
 
+class Witness:
+    """Told of the outcome of a call, on the thread that brings it; it must neither wait nor raise."""
+
+    __slots__ = ()
+
+    def told(self, delivery: Delivery) -> None:
+        """The call has its outcome."""
+
+
 class Arrival:
     """Something awaited: its outcome is set once, by the thread that brings it; any thread or loop may wait."""
 
@@ -46,7 +55,7 @@ class Arrival:
 
     def __init__(self) -> None:
         self.outcome: Any = None
-        self.waiters: list[LockType | Future[None]] = []
+        self.waiters: list[LockType | Future[None] | Witness] = []
         self.generation = _generation
 
     @property
@@ -229,6 +238,9 @@ def wake(arrived: Iterable[Arrival]) -> None:
                     waiter.release()
                 except RuntimeError:  # an answer and the deadline came at once, on two threads
                     pass
+            elif isinstance(waiter, Witness):
+                if isinstance(arrival, Delivery):
+                    waiter.told(arrival)
             else:
                 by_loop.setdefault(waiter.get_loop(), []).append(waiter)
         arrival.waiters.clear()  # who comes late looks at the outcome first

@@ -16,6 +16,7 @@ from defer_cli.domain.enqueue import Enqueue, Refused, Stored
 from defer_cli.domain.errors import DeferError
 from defer_cli.domain.execution import ExecutionError, to_microseconds, to_moment
 from defer_cli.domain.states import State
+from defer_cli.domain.traces import headers
 from defer_cli.link.frames import Ask, Ended, Enqueued, Enqueues
 
 LARGEST_BODY = 1024 * 1024
@@ -109,7 +110,7 @@ def _call_body(call: Enqueue) -> dict[str, Any]:
         body["metadata"] = call.metadata
     if call.key is not None:
         body["key"] = call.key
-    return body
+    return body | headers(call.trace) if call.trace else body
 
 
 def _portions(calls: Sequence[bytes]) -> Iterator[Sequence[bytes]]:

@@ -31,7 +31,7 @@ def mark_records(scope_here: Callable[[], AttemptScope | None]) -> None:
         fields.setdefault("attempt", attempt)
         pass_on(logger, record)
 
-    logging.Logger.handle = handle  # type: ignore[method-assign]
+    logging.Logger.handle = handle  # type: ignore[method-assign, assignment]
 
 
 @contextmanager

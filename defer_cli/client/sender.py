@@ -248,6 +248,8 @@ class Sender:
             size += len(call.arguments) + _LARGEST_NAMES
             if call.metadata or call.key:
                 size += _LARGEST_OPTIONS
+            if call.trace:
+                size += len(call.trace)
             if size > _LARGEST_BATCH and calls:
                 break
             calls.append(item)

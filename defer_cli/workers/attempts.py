@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from msgspec import Struct
 
 from defer_cli.client.context import AttemptScope, current_scope
+from defer_cli.client.tracing import end_run, is_traced, trace_run
 from defer_cli.domain.arguments import decode_arguments, encode_result
 from defer_cli.domain.errors import ArgumentError
 from defer_cli.domain.log_chunk import LogChunk
@@ -92,9 +93,11 @@ class Attempts:
             metadata=item.metadata,
             marked=item.marked,
             seq=item.seq,
+            trace=item.trace,
         )
         current_scope.set(scope)
         current_log.set(attempt.log)
+        span = trace_run(scope) if is_traced() else None
         result: bytes | None = None
         error: FrameError | None = None
         try:
@@ -112,6 +115,8 @@ class Attempts:
             del self._by_scope[scope]
             if attempt.tasks:
                 self._end_leftovers(attempt)
+        if span is not None:
+            end_run(span, error)
         self._report(attempt, None if error else result, error)
 
     def _call(self, item: StartItem) -> Coroutine[Any, Any, Any]:

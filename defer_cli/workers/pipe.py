@@ -12,8 +12,11 @@ from typing import Any
 from msgspec import Struct
 
 from defer_cli.client.routes import Route
+from defer_cli.client.tracing import flush_spans
 from defer_cli.link.frames import Answer, Ended, Enqueued, Failure, FrameReader, ToWorker, encode_frame
 
+_SPANS_SECONDS = 0.8
+"""Less than a runner that stops waits for its workers."""
 _REPLIES = (Enqueued, Ended, Answer, Failure)
 
 
@@ -79,5 +82,6 @@ class Pipe(Route):
 
 
 def leave_now() -> None:
-    """End this process: its runner has gone, and nothing it could still do would count."""
+    """End this process: its runner has gone, or lets it go, and nothing it could still do would count."""
+    flush_spans(_SPANS_SECONDS)
     os._exit(0)

@@ -34,6 +34,7 @@ VIOLATIONS = {
     "only-cron": ("engine/dispatcher.py", "import croniter"),
     "only-web": ("cli/__init__.py", "import starlette"),
     "only-http": ("client/lanes.py", "import httpx"),
+    "only-spans": ("client/tracing.py", "import opentelemetry.trace"),
     "only-alerts": ("alerts/sending.py", "import slack_sdk"),
 }
 

@@ -27,6 +27,16 @@ BY_ID = Parameter(
     description="Of an execution, or of one attempt: `<id>.<number>`.",
     example=ID,
 )
+TRACE = (
+    Parameter(
+        name="traceparent",
+        where="header",
+        kind=str,
+        description="The span this request is part of (W3C Trace Context): those of the execution follow it.",
+        example="00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+    ),
+    Parameter(name="tracestate", where="header", kind=str, description="What vendors add to it, up to 512 characters."),
+)
 _EXECUTION = {
     "data": {
         "id": ID,
@@ -61,6 +71,7 @@ ROWS = (
         tag="executions",
         summary="Call a function",
         description="Answered once the call is on disk. The same `id` or `key` twice is one execution.",
+        parameters=TRACE,
         body=EnqueueBody,
         is_body_required=True,
         examples={
@@ -83,6 +94,7 @@ ROWS = (
         tag="executions",
         summary="Call functions many times",
         description="All are stored in one transaction. A call that cannot be taken is refused alone.",
+        parameters=TRACE,
         body=BatchBody,
         is_body_required=True,
         examples={

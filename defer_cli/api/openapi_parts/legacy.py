@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from defer_cli.api.bodies import CancellationBody, LegacyEnqueueBody, ScheduleBody
 from defer_cli.api.openapi_parts.envelopes import LegacyExecution, LegacyId, LegacyTry, Nothing
-from defer_cli.api.openapi_parts.executions import BY_ID, ID
+from defer_cli.api.openapi_parts.executions import BY_ID, ID, TRACE
 from defer_cli.api.openapi_parts.words import Operation, json_answer
 from defer_cli.api.routes import V1
 
@@ -17,6 +17,7 @@ ROWS = (
         name="enqueueV1",
         tag="v1",
         summary="Call a function",
+        parameters=TRACE,
         body=LegacyEnqueueBody,
         is_body_required=True,
         examples={"now": {"name": "compute_product_recommendation", "arguments": [42]}},

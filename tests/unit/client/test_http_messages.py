@@ -50,6 +50,7 @@ def test_a_call_is_sent_with_all_that_was_asked_for() -> None:
         discard_us=NOON_US + 2,
         metadata={"user": "12"},
         key="weekly",
+        trace="00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01 a=1",
     )
     store_calls(api, Enqueues(7, [call]))
 
@@ -69,6 +70,8 @@ def test_a_call_is_sent_with_all_that_was_asked_for() -> None:
                         "discard_after": "2026-01-01T12:00:00.500002Z",
                         "metadata": {"user": "12"},
                         "key": "weekly",
+                        "traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+                        "tracestate": "a=1",
                     }
                 ]
             },
