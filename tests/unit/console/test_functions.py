@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from urllib.parse import quote
 
 import pytest
 
@@ -145,6 +146,12 @@ async def test_a_project_without_functions_is_told_how_to_begin(console: Console
     page = await console.page("/functions")
     assert "no hour 25" in page
     assert "see the problems above" in page
+
+
+async def test_names_are_text(console: Console) -> None:
+    await console.stored(HOSTILE)
+    for path in ("/functions", "/", "/functions/" + quote(HOSTILE, safe="")):
+        assert "<script>alert" not in (await console.browser.get(path)).text
 
 
 async def test_a_filter_is_text(console: Console) -> None:
