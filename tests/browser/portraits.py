@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import shutil
 import sys
 import tempfile
@@ -96,7 +97,8 @@ async def _clicked(page: Page, made: Mapping[str, str]) -> AsyncIterator[str]:
 
 async def _take(page: Page, folder: Path, name: str) -> None:
     await page.locator("body").focus()
-    await page.wait_for_function("!document.querySelector('.live:not(.on)') || !document.body.dataset.live")
+    if await page.locator("body[data-live]").count():
+        await page.locator(".live", has_text=re.compile("Live|Ended")).wait_for()
     await page.screenshot(path=folder / f"{name}.png")
 
 
