@@ -31,6 +31,7 @@ from defer_cli.store.contract import Ending, Gap, Mark, Pruned, Store
 MOST_AT_ONCE = 250
 """Executions of one change: all of them, with all the metadata they may have, fit the frame that answers."""
 _LOOKED_AT_A_STEP = 1_000
+_PAGES_A_STEP = 1_000
 _ABORTED = (State.ABORTING, State.ABORTED)
 
 
@@ -114,7 +115,9 @@ class Changes:
 
     def prune(self, *, before_us: int, from_seq: int = 0) -> Pruned:
         """Delete what finished before a moment, one step; ``next_seq`` is where the next one goes on, None: done."""
-        return self._store.prune(before_us=before_us, from_seq=from_seq, limit=_LOOKED_AT_A_STEP)
+        pruned = self._store.prune(before_us=before_us, from_seq=from_seq, limit=_LOOKED_AT_A_STEP)
+        self._store.give_back(limit=_PAGES_A_STEP)
+        return pruned
 
     def pause(self, names: Sequence[str]) -> list[Pause]:
         """Pause crons by their names, also names that no function has now: none of their ticks is run from now on.

@@ -17,6 +17,8 @@ LogFormat: TypeAlias = Literal["logfmt", "json"]
 LogLevel: TypeAlias = Literal["debug", "info", "warning", "error"]
 
 _HIGHEST_PORT = 65_535
+_TABLES = ("alerts", "retention")
+"""Settings that are tables of their own: alert_settings.py, retention.py."""
 _DIGITS = re.compile(r"[0-9]{1,18}")
 _REACHED_AS = re.compile(r"(\[[0-9a-f:.]{2,45}\]|[a-z0-9_.-]{1,253})(?::([0-9]{1,5}))?", re.IGNORECASE)
 
@@ -131,11 +133,11 @@ def _first_given(
 
 def _refuse_unknown(pyproject: Mapping[str, object]) -> None:
     for name in pyproject:
-        if name in _PARSERS or name == "alerts":  # a table of its own: alert_settings.py
+        if name in _PARSERS or name in _TABLES:
             continue
         if name in {"token", "token_file"}:
             mend = "a token does not belong into a file that is committed: set DEFER_TOKEN in the environment"
-        elif near := get_close_matches(name, _PARSERS, n=1):
+        elif near := get_close_matches(name, [*_PARSERS, *_TABLES], n=1):
             mend = f"did you mean {near[0]}?"
         else:
             mend = f"its settings are {', '.join(_PARSERS)}"

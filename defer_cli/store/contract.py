@@ -13,6 +13,7 @@ from defer_cli.domain.execution import Attempt, Execution
 from defer_cli.domain.function import AtLimit
 from defer_cli.domain.log_chunk import LogChunk
 from defer_cli.domain.paging import Filters
+from defer_cli.domain.retention import Round
 from defer_cli.domain.settle import Move, Running
 from defer_cli.domain.states import State
 from defer_cli.store.figures import Figures
@@ -106,10 +107,14 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Pruned:
-    """What one step of pruning deleted, and the place to go on from; None: it has seen everything."""
+    """What one step of pruning deleted, and the place to go on from; None: it has seen everything.
+
+    ``reached_us``: when the last execution was made that it looked at; None: there was none.
+    """
 
     deleted: int
     next_seq: int | None
+    reached_us: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,11 +178,27 @@ class Store(Protocol):
         Asked for twice with one ``new_id`` it is one execution.
         """
 
-    def prune(self, *, before_us: int, from_seq: int, limit: int) -> Pruned:
-        """Delete executions that finished before a moment, looking at ``limit`` of them from ``from_seq`` on.
+    def prune(self, *, before_us: int, from_seq: int, limit: int, most: int | None = None) -> Pruned:
+        """Delete up to ``most`` executions that finished before a moment, looking at ``limit`` from ``from_seq`` on.
 
-        What has not finished stays, and so do the children of an unfinished parent.
+        What has not finished stays, and so do the children of an unfinished parent. Large ones are deleted in steps
+        of their own.
         """
+
+    def prune_logs(self, *, before_us: int, from_seq: int, limit: int, most: int, note: str) -> Pruned:
+        """Delete what up to ``most`` executions printed that ``prune`` would delete; the line ``note`` takes its place.
+
+        Looks at ``limit`` of those that printed anything.
+        """
+
+    def give_back(self, *, limit: int, spared: float = 0.0) -> int:
+        """Give up to ``limit`` empty pages back to the disk; return how many.
+
+        That share of all pages is ``spared``, for what comes next.
+        """
+
+    def keep_round(self, made: Round) -> None:
+        """Keep what a round of retention came to, in the place of the one before."""
 
     def abort(self, id: str) -> Running | None:
         """Move a started execution to aborting; None when it is not started."""
@@ -367,6 +388,12 @@ class Reader(Figures, Protocol):
 
     def paused(self) -> dict[str, int]:
         """Return since when crons are paused, by function."""
+
+    def last_round(self) -> Round | None:
+        """Return what the last round of retention came to."""
+
+    def count_kept(self) -> int:
+        """Return how many have finished and are kept because their parent has not."""
 
     def close(self) -> None:
         """Close the connection."""

@@ -44,7 +44,7 @@ def test_what_finished_before_the_moment_is_deleted(store: Store, reader: Reader
     clock.forward(20)
     cancel(store, new)
 
-    assert prune(store) == Pruned(1, None)
+    assert prune(store) == Pruned(1, None, NOON)
     assert left(reader) == {new}
 
 
@@ -127,6 +127,54 @@ def test_a_step_looks_at_no_more_than_it_is_told(store: Store, reader: Reader) -
     assert [step.deleted for step in steps] == [10, 10, 5]
 
 
+def test_no_more_are_deleted_than_is_asked_for_the_oldest_first(store: Store, reader: Reader) -> None:
+    made = [enqueue(store) for _ in range(5)]
+    for id in made:
+        cancel(store, id)
+    with store.transaction():
+        first = store.prune(before_us=LATER, from_seq=0, limit=1_000, most=2)
+        assert first.next_seq is not None
+        second = store.prune(before_us=LATER, from_seq=first.next_seq, limit=1_000, most=2)
+
+    assert (first.deleted, second.deleted) == (2, 2)
+    assert left(reader) == {made[4]}
+
+
+def test_large_ones_are_deleted_in_steps_of_their_own(store: Store) -> None:
+    """Their pages are given free one by one: a hundred of 1 MiB would hold everybody up."""
+    for _ in range(5):
+        cancel(store, enqueue(store, arguments=b'["' + b"x" * 1_000_000 + b'"]'))
+    steps = [prune(store)]
+    while steps[-1].next_seq is not None:
+        steps.append(prune(store, from_seq=steps[-1].next_seq))
+
+    assert [step.deleted for step in steps] == [2, 2, 1]
+
+
+def test_a_step_tells_when_what_it_reached_was_made(store: Store) -> None:
+    assert prune(store).reached_us is None
+    enqueue(store)
+
+    assert prune(store).reached_us == NOON
+
+
+def test_finished_children_of_unfinished_parents_are_counted(store: Store, reader: Reader) -> None:
+    parent = enqueue(store)
+    (running,) = start(store)
+    for _ in range(3):
+        cancel(store, enqueue(store, parent=parent))
+    enqueue(store, parent=parent)
+    cancel(store, enqueue(store, parent="gone"))
+    cancel(store, enqueue(store))
+
+    assert reader.count_kept() == 3
+    apply(store, retry(running, scheduled_us=NOON))
+    assert reader.count_kept() == 3
+    (again,) = start(store, limit=1)
+    apply(store, succeed(again))
+    assert reader.count_kept() == 0
+
+
 def _tick(store: Store, minute: int) -> str:
     tick_us = NOON + minute * 60 * SECOND
     id = tick_id("weekly", tick_us)
@@ -152,8 +200,21 @@ def test_what_is_deleted_gives_its_room_back(engine: Engine, store: Store, reade
         cancel(store, enqueue(store, arguments=big, id=encode_id(number + 1_000_000)))
     pages = _pages(reader)
     prune(store)
+    assert _pages(reader) == pages
+    with store.transaction():
+        given = store.give_back(limit=10_000)
 
-    assert _pages(reader) < pages / 2
+    assert _pages(reader) == pages - given < pages / 2
+
+
+def test_a_share_of_the_empty_pages_may_be_kept_for_what_comes_next(engine: Engine, store: Store) -> None:
+    cancel(store, enqueue(store, arguments=b'["' + b"x" * 1_000_000 + b'"]'))
+    prune(store)
+    with store.transaction():
+        assert store.give_back(limit=10, spared=0.5) == 10
+        assert store.give_back(limit=10_000, spared=0.5) > 10
+        assert store.give_back(limit=10_000, spared=0.5) == 0
+        assert store.give_back(limit=10_000) > 10
 
 
 def _pages(reader: Reader) -> int:

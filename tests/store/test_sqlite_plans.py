@@ -49,6 +49,12 @@ def _plan(connection: sqlite3.Connection, statement: str) -> str:
         ("COUNT_CHILDREN", "executions_of_parent (parent=?)"),
         ("LAST_EXECUTIONS", "executions_of_function (function=?)"),
         ("TICKS", "PRIMARY KEY (function=?)"),
+        ("PRUNE_LOOK", "executions USING INTEGER PRIMARY KEY (rowid>?)"),
+        ("PRUNE_READ", "e USING INTEGER PRIMARY KEY (rowid=?)"),
+        ("PRUNE_LOGS_LOOK", "SEARCH log_chunks USING PRIMARY KEY (seq>?)"),
+        ("PRUNE_LOGS_READ", "l USING PRIMARY KEY (seq=?)"),
+        ("COUNT_KEPT", "below USING INDEX executions_of_parent (parent=?)"),
+        ("COUNT_KEPT", "e USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
         ("LENGTHEN_GAP", "gaps_of_function (function=?)"),
     ],
 )

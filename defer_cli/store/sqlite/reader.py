@@ -12,10 +12,11 @@ import msgspec
 from defer_cli.domain.alert import Undelivered
 from defer_cli.domain.execution import Attempt, Execution
 from defer_cli.domain.paging import Filters
+from defer_cli.domain.retention import Round
 from defer_cli.domain.states import State
 from defer_cli.store.contract import Found, Gap, LogLine, LogPart, RunnerRecord, Waiting
 from defer_cli.store.figures import Activity, Counted, Failing
-from defer_cli.store.sqlite import figures, finding, outbox_statements, statements
+from defer_cli.store.sqlite import figures, finding, outbox_statements, pruning, statements
 from defer_cli.store.sqlite.connection import open_reading, reporting
 from defer_cli.store.sqlite.inserting import NO_ARGUMENTS
 from defer_cli.store.sqlite.migrations import check_is_known, check_is_ours, schema_version
@@ -209,6 +210,16 @@ class SqliteReader:
         return Undelivered(
             waiting=waiting, oldest_us=oldest_us, given_up=given_up, problem=problem[0][0] if problem else None
         )
+
+    def last_round(self) -> Round | None:
+        """Return what the last round of retention came to."""
+        with reporting(self._path):
+            return pruning.last_round(self._connection)
+
+    def count_kept(self) -> int:
+        """Return how many have finished and stay because their parent has not."""
+        with reporting(self._path):
+            return pruning.count_kept(self._connection)
 
     def outcomes(self, *, from_hour: int) -> dict[tuple[int, State], int]:
         """Return how many executions ended in each hour and state."""

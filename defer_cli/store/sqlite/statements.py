@@ -186,14 +186,19 @@ FROM executions AS e LEFT JOIN payloads AS p ON p.seq = e.seq WHERE e.id = ?
 PLACE = "SELECT function, state FROM executions WHERE id = ?"
 
 PRUNE_LOOK = """
-SELECT seq, iif(state IN ('created', 'started', 'aborting'), NULL, finished_us)
+SELECT seq, created_us, iif(state IN ('created', 'started', 'aborting'), NULL, finished_us)
 FROM executions WHERE seq >= ? ORDER BY seq LIMIT ?
 """
 PRUNE_READ = """
-SELECT e.seq, e.id, e.function, e.state, e.came_from, coalesce(e.metadata, p.metadata)
+SELECT e.seq, e.id, e.function, e.state, e.came_from, coalesce(e.metadata, p.metadata),
+       coalesce(length(p.arguments), 0) + coalesce(length(o.result), 0) + coalesce(length(o.error), 0)
+       + coalesce((SELECT sum(length(lines)) FROM log_chunks AS l WHERE l.seq = e.seq), 0)
+       + coalesce((SELECT sum(length(error)) FROM attempts AS a WHERE a.seq = e.seq), 0)
 FROM json_each(?) AS ended CROSS JOIN executions AS e ON e.seq = ended.value
-LEFT JOIN payloads AS p ON p.seq = e.seq LEFT JOIN executions AS above ON above.id = e.parent
+LEFT JOIN payloads AS p ON p.seq = e.seq LEFT JOIN outcomes AS o ON o.seq = e.seq
+LEFT JOIN executions AS above ON above.id = e.parent
 WHERE above.state IS NULL OR above.state NOT IN ('created', 'started', 'aborting')
+ORDER BY e.seq
 """
 PRUNE_KEEP_SEQ = """
 INSERT INTO meta (key, value) VALUES ('next_seq', ?)
@@ -204,6 +209,33 @@ PRUNE_TICK = """
 DELETE FROM ticks WHERE function = ?1 AND tick_us = ?2 AND execution = ?3
 AND tick_us < (SELECT max(tick_us) FROM ticks WHERE function = ?1)
 """
+PRUNE_LOGS_LOOK = """
+WITH RECURSIVE logged (seq) AS (
+    SELECT min(seq) FROM log_chunks WHERE seq >= ?1
+    UNION ALL SELECT (SELECT min(seq) FROM log_chunks WHERE seq > logged.seq) FROM logged
+    WHERE logged.seq IS NOT NULL LIMIT ?2)
+SELECT logged.seq, e.created_us,
+       iif(e.state IN ('created', 'started', 'aborting') OR above.state IN ('created', 'started', 'aborting')
+           OR (SELECT dropped FROM log_chunks AS l WHERE l.seq = logged.seq LIMIT 1) < 0, NULL, e.finished_us)
+FROM logged LEFT JOIN executions AS e ON e.seq = logged.seq LEFT JOIN executions AS above ON above.id = e.parent
+WHERE logged.seq IS NOT NULL
+"""
+PRUNE_LOGS_READ = """
+SELECT l.seq, l.attempt, min(l.part), sum(length(l.lines))
+FROM json_each(?) AS ended CROSS JOIN log_chunks AS l ON l.seq = ended.value
+GROUP BY l.seq, l.attempt ORDER BY l.seq
+"""
+PRUNE_LOGS_NOTE = "UPDATE log_chunks SET lines = ?, dropped = -1 WHERE seq = ? AND attempt = ? AND part = ?"
+PRUNE_LOGS = "DELETE FROM log_chunks WHERE seq IN (SELECT value FROM json_each(?)) AND dropped >= 0"
+KEEP_ROUND = "INSERT OR REPLACE INTO meta (key, value) VALUES ('pruned', ?)"
+LAST_ROUND = "SELECT value FROM meta WHERE key = 'pruned'"
+COUNT_KEPT = """
+SELECT coalesce(sum((SELECT count(*) FROM executions AS below
+                     WHERE below.parent = e.id AND below.state NOT IN ('created', 'started', 'aborting'))), 0)
+FROM blocks CROSS JOIN executions AS e ON e.seq BETWEEN blocks.block << 8 AND (blocks.block << 8) + 255
+WHERE blocks.states & ? AND e.attempt > 0 AND e.state IN ('created', 'started', 'aborting')
+"""
+PAGES = "PRAGMA page_count"
 EMPTY_PAGES = "PRAGMA freelist_count"
 GIVE_BACK = "PRAGMA incremental_vacuum(1)"
 PRUNE = tuple(
@@ -274,12 +306,12 @@ FROM executions AS e LEFT JOIN payloads AS p ON p.seq = e.seq
 WHERE e.id IN (SELECT value FROM json_each(?2))
 """
 LOG_LINES = """
-SELECT l.attempt, l.lines, l.dropped FROM log_chunks AS l
+SELECT l.attempt, l.lines, max(l.dropped, 0) FROM log_chunks AS l
 WHERE l.seq = (SELECT seq FROM executions WHERE id = ?1) AND (?2 IS NULL OR l.attempt = ?2)
 ORDER BY l.attempt, l.part
 """
 LOG_AFTER = """
-SELECT l.attempt, l.part, l.lines, l.dropped FROM log_chunks AS l
+SELECT l.attempt, l.part, l.lines, max(l.dropped, 0) FROM log_chunks AS l
 WHERE l.seq = (SELECT seq FROM executions WHERE id = ?1) AND (?2 IS NULL OR l.attempt = ?2)
 AND NOT EXISTS (SELECT 1 FROM json_each(?3) AS seen WHERE seen.value ->> 0 = l.attempt AND seen.value ->> 1 >= l.part)
 ORDER BY l.attempt, l.part

@@ -11,6 +11,7 @@ from defer_cli.domain.enqueue import Enqueue, Refused, Stored
 from defer_cli.domain.errors import StoreError
 from defer_cli.domain.execution import Execution
 from defer_cli.domain.log_chunk import LogChunk
+from defer_cli.domain.retention import Round
 from defer_cli.domain.settle import Move, Running
 from defer_cli.store.contract import Claim, Ending, Gap, Limit, Mark, Pruned, Tick
 from defer_cli.store.sqlite import claiming, inserting, moving, pruning, rescuing, settling, statements, ticking
@@ -119,9 +120,23 @@ class SqliteStore:
         """Insert a new execution like an old one."""
         return inserting.rerun(self._session, id, new_id)
 
-    def prune(self, *, before_us: int, from_seq: int, limit: int) -> Pruned:
+    def prune(self, *, before_us: int, from_seq: int, limit: int, most: int | None = None) -> Pruned:
         """Delete what finished before a moment, one step."""
-        return pruning.prune(self._session, before_us=before_us, from_seq=from_seq, limit=limit)
+        return pruning.prune(self._session, before_us=before_us, from_seq=from_seq, limit=limit, most=most)
+
+    def prune_logs(self, *, before_us: int, from_seq: int, limit: int, most: int, note: str) -> Pruned:
+        """Delete what executions printed that finished before a moment, one step."""
+        return pruning.prune_logs(
+            self._session, before_us=before_us, from_seq=from_seq, limit=limit, most=most, note=note
+        )
+
+    def give_back(self, *, limit: int, spared: float = 0.0) -> int:
+        """Give empty pages back to the file system, one step."""
+        return pruning.give_back(self._session, limit=limit, spared=spared)
+
+    def keep_round(self, made: Round) -> None:
+        """Keep what a round of retention came to."""
+        pruning.keep_round(self._session, made)
 
     def reschedule(self, id: str, scheduled_us: int) -> bool:
         """Give a created execution another time, now at the earliest."""

@@ -1,0 +1,122 @@
+"""How long what has finished is kept: the limits, their settings, and what a look at them came to."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from difflib import get_close_matches
+from typing import Any
+
+from defer_cli.domain.duration import in_words, parse_duration
+from defer_cli.domain.errors import SettingError
+
+_TABLE = "[tool.defer.retention]"
+_OFF = frozenset({"false", "off"})
+_DIGITS = re.compile(r"[0-9][0-9_]{0,17}")
+_BARE = re.compile(r"\s*[0-9.]+\s*")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetentionSettings:
+    """What is kept; None: without a limit."""
+
+    executions: timedelta | None = timedelta(days=30)
+    """How long after its end an execution is kept, with all that belongs to it."""
+    most: int | None = 1_000_000
+    """How many finished executions are kept."""
+    logs: timedelta | None = timedelta(days=7)
+    """How long after its end what an execution printed is kept."""
+
+    @property
+    def is_on(self) -> bool:
+        """Whether anything is ever deleted."""
+        return any(limit is not None for limit in (self.executions, self.most, self.logs))
+
+    def in_words(self) -> str:
+        """Return the limits for a person."""
+        ages = [("executions", self.executions), ("logs", self.logs)]
+        executions, logs = (f"{what} for {'ever' if age is None else in_words(age)}" for what, age in ages)
+        return f"{executions}{'' if self.most is None else f', at most {self.most:,}'}; {logs}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Round:
+    """One look at all that is stored, and what was deleted; ``ended_us`` is None while it goes on."""
+
+    began_us: int
+    ended_us: int | None = None
+    next_us: int | None = None
+    """When the next one begins, where a runner is alive then."""
+    executions: int = 0
+    logs: int = 0
+
+
+def resolve_retention(
+    *, environ: Mapping[str, str], dotenv: Mapping[str, str | None], pyproject: Mapping[str, object]
+) -> RetentionSettings:
+    """Return the limits: ``DEFER_RETENTION_*`` of the environment, else of ``.env``, else ``[tool.defer.retention]``.
+
+    ``pyproject`` is the table ``[tool.defer]``. Raises ``SettingError``.
+    """
+    table = pyproject.get("retention", {})
+    if not isinstance(table, Mapping):
+        mend = f'write {_TABLE}, and below it executions = "30 days"'
+        raise SettingError(f"retention is {table!r}", where="[tool.defer] in pyproject.toml", mend=mend)
+    for name in table:
+        if name not in _PARSERS:
+            near = get_close_matches(name, _PARSERS, n=1)
+            mend = f"did you mean {near[0]}?" if near else f"its settings are {', '.join(_PARSERS)}"
+            raise SettingError("there is no such setting", where=f"{_TABLE} {name} in pyproject.toml", mend=mend)
+    chosen: dict[str, Any] = {}
+    for name, (value, source) in given_retention(environ=environ, dotenv=dotenv, pyproject=pyproject).items():
+        chosen[name] = _PARSERS[name](value, source)
+    return RetentionSettings(**chosen)
+
+
+def given_retention(
+    *, environ: Mapping[str, str], dotenv: Mapping[str, str | None], pyproject: Mapping[str, object]
+) -> dict[str, tuple[object, str]]:
+    """Return each limit that is not left to its default, as it was written, and the source that wins."""
+    table = pyproject.get("retention")
+    given: dict[str, tuple[object, str]] = {}
+    for name in _PARSERS:
+        variable = f"DEFER_RETENTION_{name.upper()}"
+        if environ.get(variable):
+            given[name] = environ[variable], f"{variable} in the environment"
+        elif dotenv.get(variable):
+            given[name] = dotenv[variable], f"{variable} in .env"
+        elif isinstance(table, Mapping) and name in table:
+            given[name] = table[name], f"{_TABLE} {name} in pyproject.toml"
+    return given
+
+
+def _is_off(value: object) -> bool:
+    return value is False or (isinstance(value, str) and value.strip().lower() in _OFF)
+
+
+def _age(value: object, where: str) -> timedelta | None:
+    mend = 'write it with its unit, such as "30 days", or false to keep everything'
+    if _is_off(value):
+        return None
+    if not isinstance(value, str) or _BARE.fullmatch(value):  # seconds elsewhere: here a slip would cost data
+        raise SettingError(f"{value!r} is no time to keep what has finished", where=where, mend=mend)
+    span = parse_duration(value, where=where)
+    if not span:
+        raise SettingError(f"{value!r} would keep nothing", where=where, mend=mend)
+    return span
+
+
+def _number(value: object, where: str) -> int | None:
+    if _is_off(value):
+        return None
+    if isinstance(value, str) and _DIGITS.fullmatch(value.strip()):
+        value = int(value.strip())
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        mend = "write a whole number from 1 on, or false for no limit"
+        raise SettingError(f"{value!r} is no number of executions to keep", where=where, mend=mend)
+    return value
+
+
+_PARSERS: dict[str, Callable[[object, str], object]] = {"executions": _age, "most": _number, "logs": _age}
