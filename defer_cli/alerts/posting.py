@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from email.message import Message
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from http.client import HTTPConnection, HTTPException, HTTPSConnection, RemoteDisconnected
 from threading import Event, Lock, Thread
 from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -135,6 +135,8 @@ def _in_words(error: Exception) -> str:
         return f"its certificate is not right: {error.verify_message}"
     if isinstance(error, socket.gaierror):
         return f"its name is not known: {error.strerror}"
+    if isinstance(error, RemoteDisconnected):
+        return "it hung up without an answer"
     if isinstance(error, OSError):
         return error.strerror or (os.strerror(error.errno) if error.errno else type(error).__name__)
-    return f"it hung up ({type(error).__name__})"
+    return "its answer is no HTTP"

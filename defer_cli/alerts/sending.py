@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
@@ -22,13 +24,14 @@ from defer_cli.store.writer import Writer
 
 _SECOND_US = 1_000_000
 _LONGEST_REST_US = 30 * _SECOND_US
-_BREATH_SECONDS = 0.1
+_BREATH_US = _SECOND_US // 10
 _AGAIN_US = _SECOND_US // 2
 _NEVER_US = 365 * 86_400 * _SECOND_US
 _TIDY_US = 3_600 * _SECOND_US
 _MOST_NAMED = 3
 _MICROSECOND = timedelta(microseconds=1)
 _dice = random.random
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +67,7 @@ class Sending:
         grouping: Grouping,
         clock: Callable[[], int],
         on_fate: Callable[[Fate], None],
+        steady: Callable[[], float] = time.monotonic,
     ) -> None:
         self._channel = channel
         self._writer = writer
@@ -71,6 +75,7 @@ class Sending:
         self._window_us = grouping.window_us
         self._clock = clock
         self._on_fate = on_fate
+        self._steady = steady
         self._bell = asyncio.Event()
         self._left_us: deque[int] = deque(maxlen=100)
         self._rest_until_us = 0
@@ -107,20 +112,22 @@ class Sending:
                 if not has_begun:
                     await self._take_up()
                     has_begun = True
-                next_us = await self._send_next()
+                wait_us = await self._send_next()
             except StoreError:  # the writer tells of it
-                next_us = self._clock() + _AGAIN_US
-            now_us = self._clock()
-            if self._is_stopping and (self._failures or next_us > now_us + self._window_us):
+                wait_us = _AGAIN_US
+            except Exception:
+                _log.exception("alerts could not be looked at, they are again in half a minute")
+                wait_us = _LONGEST_REST_US
+            if self._is_stopping and (self._failures or wait_us > self._window_us):
                 return
-            if next_us > now_us:
-                await self._rest(next_us - now_us)
+            if wait_us > 0:
+                await self._rest(wait_us)
 
     async def _rest(self, wait_us: int) -> None:
         try:
             async with asyncio.timeout(min(wait_us, _LONGEST_REST_US) / _SECOND_US):
                 await self._bell.wait()
-                await asyncio.sleep(_BREATH_SECONDS)  # a flood rings at every commit
+                await asyncio.sleep(_BREATH_US / _SECOND_US)  # a flood rings at every commit
         except TimeoutError:
             pass
 
@@ -136,30 +143,39 @@ class Sending:
                 await self._give_up(message, fate)
 
     async def _send_next(self) -> int:
-        """Send the next message when its time has come; return when to look again."""
-        name, now_us = self._channel.name, self._clock()
+        """Send the next message when its time has come; return for how long there is nothing to do after that."""
         free_us = max(self._rest_until_us, free_at_us(self._left_us, window_us=self._window_us))
-        if free_us > now_us:
-            return free_us
-        until_us = now_us + self._window_us if self._is_stopping else now_us
-        is_untidy = now_us - self._tidied_us > _TIDY_US
-
-        def look(store: Store) -> tuple[list[Alert], int | None]:
-            if is_untidy:
-                store.outbox.forget(before_us=now_us - KEPT_FOR // _MICROSECOND)
-            return store.outbox.due(name, now_us=until_us, limit=MOST_TOGETHER), store.outbox.next_us(name)
-
-        due, next_us = await self._writer.submit(look)
-        self._tidied_us = now_us if is_untidy else self._tidied_us
-        alerts = next_message(due)
+        if free_us > self._steady_us():
+            return free_us - self._steady_us()
+        now_us, fresh = self._clock(), f"msg_{random_id()}"
+        alerts, next_us = await self._writer.submit(lambda store: self._take(store, now_us, fresh))
         if not alerts:
-            return now_us + _NEVER_US if next_us is None else next_us
-        message = alerts[0].message or f"msg_{random_id()}"
-        await self._writer.submit(lambda store: store.outbox.begin(alerts, message=message, at_us=now_us))
-        outcome = await self._send(await self._describe(alerts), message, now_us / _SECOND_US)
-        self._left_us.append(self._clock())
+            return _NEVER_US if next_us is None else max(next_us - now_us, _BREATH_US)
+        message = alerts[0].message or fresh
+        outcome = await self._tried(alerts, message, now_us / _SECOND_US)
+        self._left_us.append(self._steady_us())
         await self._settle(alerts, message, outcome)
-        return now_us
+        return 0
+
+    def _take(self, store: Store, now_us: int, fresh: str) -> tuple[list[Alert], int | None]:
+        """Take what goes next out of the outbox, in one transaction: what comes after that is in the next message."""
+        name, outbox = self._channel.name, store.outbox
+        if now_us - self._tidied_us > _TIDY_US:
+            self._tidied_us = now_us
+            outbox.forget(before_us=now_us - KEPT_FOR // _MICROSECOND)
+        until_us = now_us + self._window_us if self._is_stopping else now_us
+        alerts = next_message(outbox.due(name, now_us=until_us, limit=MOST_TOGETHER))
+        if alerts:
+            outbox.begin(alerts, message=alerts[0].message or fresh, at_us=now_us)
+        return alerts, outbox.next_us(name)
+
+    async def _tried(self, alerts: Sequence[Alert], message: str, at: float) -> Outcome:
+        try:
+            told = await self._describe(alerts)
+        except Exception as error:
+            _log.exception("an alert could not be written")
+            return NotDelivered(problem=f"it could not be written ({type(error).__name__})", is_its_own=True)
+        return await self._send(told, message, at)
 
     async def _send(self, told: Sequence[Told], message: str, at: float) -> Outcome:
         """Send in a thread that nobody has to wait for when the runner ends."""
@@ -192,21 +208,26 @@ class Sending:
         fate = replace(fate, problem=outcome.problem)
         if isinstance(outcome, Uncertain) and not self._channel.knows_repeats:
             self._failures += 1
-            self._rest_until_us = now_us + self._wait_us(self._failures, None)
+            self._rest_until_us = self._steady_us() + self._wait_us(self._failures, None)
             await self._give_up(message, replace(fate, problem=f"{outcome.problem}: it may have arrived"))
             return
         is_its_own = isinstance(outcome, NotDelivered) and outcome.is_its_own
         retry_after = outcome.retry_after if isinstance(outcome, NotDelivered) else None
         if is_its_own:
-            next_us = now_us + self._wait_us(alerts[0].attempts + 1, retry_after)
+            wait_us = self._wait_us(alerts[0].attempts + 1, retry_after)
         else:
             self._failures += 1
-            next_us = self._rest_until_us = now_us + self._wait_us(self._failures, retry_after)
-        if is_given_up(begun_us=alerts[0].begun_us or now_us, until_us=next_us):
+            wait_us = self._wait_us(self._failures, retry_after)
+            self._rest_until_us = self._steady_us() + wait_us
+        if is_given_up(begun_us=alerts[0].begun_us or now_us, until_us=now_us + wait_us):
             await self._give_up(message, fate)
             return
-        await self._put_off(message, next_us, fate.problem)
-        self._on_fate(replace(fate, again_in_seconds=round((next_us - now_us) / _SECOND_US, 3)))
+        await self._put_off(message, now_us + wait_us, fate.problem)
+        self._on_fate(replace(fate, again_in_seconds=round(wait_us / _SECOND_US, 3)))
+
+    def _steady_us(self) -> int:
+        """Return a clock that is never set: what a clock does to the rows must not be done to the pace as well."""
+        return int(self._steady() * _SECOND_US)
 
     def _wait_us(self, attempt: int, retry_after: timedelta | None) -> int:
         return wait_before(attempt, retry_after=retry_after, dice=_dice) // _MICROSECOND

@@ -18,6 +18,7 @@ from defer_cli.domain.alert import Alert, AlertKind, News
 from defer_cli.domain.alert_settings import AlertSettings
 from defer_cli.domain.function import FunctionSpec
 from defer_cli.domain.settle import Move
+from defer_cli.domain.ticks import CHANGED
 from defer_cli.engine.events import Event, Listener, Note, Reloaded
 from defer_cli.reports import Reports
 from defer_cli.store.contract import Store
@@ -112,7 +113,7 @@ class Alerting:
         now_us = self._store.now()
         if isinstance(event, Reloaded):
             self._add(News(kind=AlertKind.RELOAD, function="", first_us=now_us, last_us=now_us, facts=asdict(event)))
-        elif isinstance(event, Note) and event.message == MISSED:
+        elif isinstance(event, Note) and event.message == MISSED and event.fields["reason"] != CHANGED:
             facts = dict(event.fields)
             name = str(facts.pop("function"))
             self._add(News(kind=AlertKind.MISSED_TICK, function=name, first_us=now_us, last_us=now_us, facts=facts))
