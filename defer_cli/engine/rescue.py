@@ -6,13 +6,14 @@ import logging
 import os
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
 from defer_cli.domain.errors import StoreError
 from defer_cli.domain.settle import Running
+from defer_cli.engine.events import Note
 from defer_cli.store.contract import Store
 
 _log = logging.getLogger(__name__)
@@ -88,6 +89,15 @@ def take_back(store: Store) -> list[Running]:
         if not some:
             return lost
         lost.extend(some)
+
+
+def notes_on(taken_back: Sequence[Running]) -> Iterator[Note]:
+    """Yield what is to be told of executions that a dead runner left."""
+    aborted = sum(running.is_aborting for running in taken_back)
+    if left := len(taken_back) - aborted:
+        yield Note("warning", "executions of a runner that has ended are run again", {"count": left})
+    if aborted:
+        yield Note("warning", "executions that a runner was aborting when it ended are aborted", {"count": aborted})
 
 
 def take_from_the_future(store: Store) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 
 from defer_cli.engine.crons import Crons
 from defer_cli.engine.measures import Measures, Tally
+from defer_cli.engine.retention import Retention
 from defer_cli.store.writer import Writer
 from defer_cli.workers.pool import Pool
 
@@ -28,6 +29,9 @@ class Vitals:
         self._measures = measures
         self.alerts: Callable[[], Mapping[str, int]] = lambda: {"sent": 0, "retried": 0, "given_up": 0}
         """Says what has become of messages of alerts since the runner began."""
+
+        self.retention: Retention | None = None
+        """What deletes what has finished; None: nothing does."""
 
     @property
     def tallies(self) -> Mapping[str, Tally]:
