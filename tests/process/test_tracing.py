@@ -228,6 +228,21 @@ def test_spans_that_wait_to_be_exported_leave_before_their_worker(project: Proje
     assert [span.name for span in spans(project)] == ["run plain"]
 
 
+def test_workers_are_set_up_like_their_runner_where_nobody_imports_anything(project: Project) -> None:
+    set_up(project, processor="BatchSpanProcessor")
+    automatic = project.root / "automatic"  # as `opentelemetry-instrument` does it
+    automatic.mkdir()
+    (project.root / "src" / "telemetry.py").rename(automatic / "sitecustomize.py")
+    (project.root / "src" / "telemetry.py").touch()
+    project.runner_environment = {"PYTHONPATH": str(automatic)}
+    with project.run("--workers", "1") as runner:
+        with runner.client() as client:
+            client.run("parent", 1)
+        assert runner.stop() == 0
+
+    assert sorted(span.name for span in spans(project) if "parent" in span.name) == ["run parent"] * 2
+
+
 def test_a_cancelled_attempt_says_so(project: Project) -> None:
     set_up(project)
     project.write(slow="@defer(max_duration=0.2, retry=False)\nasync def slow():\n    await asyncio.sleep(60)\n")
