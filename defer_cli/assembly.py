@@ -21,6 +21,7 @@ from defer_cli.domain.errors import StoreError
 from defer_cli.domain.execution import to_microseconds
 from defer_cli.domain.function import FunctionSpec, Problem
 from defer_cli.domain.ids import random_id
+from defer_cli.domain.retention import RetentionSettings
 from defer_cli.domain.settings import Settings
 from defer_cli.domain.settle import Running
 from defer_cli.engine.alarm import Alarm
@@ -29,13 +30,14 @@ from defer_cli.engine.burst import Burst
 from defer_cli.engine.crons import Crons
 from defer_cli.engine.dispatcher import Dispatcher
 from defer_cli.engine.door import Door
-from defer_cli.engine.events import Logged, Note
+from defer_cli.engine.events import Logged
 from defer_cli.engine.inbox import InboxImport
 from defer_cli.engine.measures import Measures
 from defer_cli.engine.polls import Polls
 from defer_cli.engine.reload import Reload
 from defer_cli.engine.requests import Requests
-from defer_cli.engine.rescue import WorkerList, take_back, take_from_the_future
+from defer_cli.engine.rescue import WorkerList, notes_on, take_back, take_from_the_future
+from defer_cli.engine.retention import Retention
 from defer_cli.engine.signals import listen_to_signals
 from defer_cli.engine.supervised import Supervised
 from defer_cli.engine.upkeep import Upkeep
@@ -68,6 +70,7 @@ class Plan:
     data: DataFolder
     settings: Settings
     alerts: AlertSettings = field(default_factory=AlertSettings)
+    retention: RetentionSettings = field(default_factory=RetentionSettings)
     is_dev: bool = False
     is_burst: bool = False
     triggers: tuple[str, ...] = ()
@@ -79,6 +82,8 @@ class Plan:
 
 _REST_SECONDS = 30.0
 """The alarm is told when something is due earlier, so it need not look more often."""
+_DAY_SECONDS = 86_400.0
+"""A round may take hours; when the next one begins is known."""
 EXIT_OK, EXIT_FAILED, EXIT_PROBLEMS, EXIT_STORE = 0, 1, 3, 5
 
 
@@ -241,6 +246,10 @@ class Runner:
             self._dispatcher, self._inbox, self._reports, functions=lambda: self._functions, clock=store.now
         )
         self._upkeep = Upkeep(self._writer, self._dispatcher, self._listener)
+        self._retention = Retention(
+            plan.retention, self._writer, self._dispatcher, self._reports, self._listener, clock=store.now
+        )
+        self._vitals.retention = self._retention
         self._alarm = Alarm(store.now, on_step=self._upkeep.clock_was_set)
         self._door = Door(listen(plan.data.socket), self._requests, self._dispatcher.waiting)
         self._reload = Reload(plan.project, plan.folder, self._pool, telling, self._exchanged, self._show_problems)
@@ -267,7 +276,8 @@ class Runner:
         found = await discovering
         if plan.is_dev:
             self._show_problems(found.problems)
-        self._tell_of_what_was_left()
+        for note in notes_on(self._taken_back):
+            self._listener.tell(note)
         point_to(str(plan.project), plan.data)
         await self._inbox.run()
         self._add_alarms()
@@ -283,16 +293,6 @@ class Runner:
         self._supervised.ready()
         gc.freeze()  # what is here stays: a collection need not look at it again
 
-    def _tell_of_what_was_left(self) -> None:
-        aborted = sum(running.is_aborting for running in self._taken_back)
-        if left := len(self._taken_back) - aborted:
-            self._listener.tell(Note("warning", "executions of a runner that has ended are run again", {"count": left}))
-        if aborted:
-            fields: dict[str, object] = {"count": aborted}
-            self._listener.tell(
-                Note("warning", "executions that a runner was aborting when it ended are aborted", fields)
-            )
-
     def _add_alarms(self) -> None:
         dispatcher, alarm = self._dispatcher, self._alarm
         alarm.add("due", dispatcher.next_wake_us, dispatcher.wake, at_most_seconds=_REST_SECONDS)
@@ -300,6 +300,7 @@ class Runner:
         alarm.add("upkeep", self._upkeep.next_us, self._once_a_second)
         if not self._plan.is_burst:
             alarm.add("crons", self._crons.next_us, self._crons.fire_due)
+            alarm.add("retention", self._retention.next_us, self._retention.run, at_most_seconds=_DAY_SECONDS)
 
     async def _once_a_second(self) -> None:
         await self._inbox.run()

@@ -193,6 +193,7 @@ def health(reader: Reader, now_us: int) -> dict[str, Any]:
         "due": reader.count_due(now_us=now_us),
         "oldest_due_us": reader.oldest_due_us(now_us=now_us),
         "alerts": alerts(reader, now_us),
+        "retention": msgspec.to_builtins(reader.last_round()),
         "coming_retries": reader.count_coming_retries(now_us=now_us, limit=_RETRIES_LOOKED_AT),
     }
 

@@ -134,6 +134,12 @@ class Metrics:
         for outcome, count in vitals.alerts().items():
             outcomes.add_metric([outcome], count)
         yield outcomes
+        pruned = CounterMetricFamily(
+            "defer_pruned", "What retention has deleted, since the runner began.", labels=["kind"]
+        )
+        for kind, count in vitals.pruned.items():
+            pruned.add_metric([kind], count)
+        yield pruned
         yield _count("defer_writer_commits", "Transactions that came to the disk.", vitals.commits)
         yield _gauge("defer_store_refuses", "1 while the store takes nothing.", float(vitals.why_refused is not None))
         yield _gauge("defer_database_size_bytes", "Size of the database.", sizes["database"])

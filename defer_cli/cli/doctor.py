@@ -79,6 +79,7 @@ def _trial(subject: Subject) -> Iterator[Finding]:
 def _findings(subject: Subject, found: Future[Discovery | None], *, is_whole: bool) -> Iterator[Finding]:
     from defer_cli.cli.checks import folder, machine, project
     from defer_cli.cli.checks.alerts import check_alerts
+    from defer_cli.cli.checks.retention import check_retention
     from defer_cli.cli.checks.store import StoreChecks
 
     yield from standing_alone("versions", machine.check_versions)
@@ -96,8 +97,12 @@ def _findings(subject: Subject, found: Future[Discovery | None], *, is_whole: bo
         yield from standing_alone("inbox", lambda: folder.check_inbox(data, has_runner=store.has_runner))
         yield from standing_alone("clock", store.check_clock)
         yield from standing_alone("queue", lambda: store.check_queue(_names(found)))
+        yield from standing_alone(
+            "retention", lambda: check_retention(subject, store.health, has_runner=store.has_runner)
+        )
         yield from standing_alone("alerts", lambda: check_alerts(subject, store.undelivered))
     else:
+        yield from standing_alone("retention", lambda: check_retention(subject, None, has_runner=False))
         yield from standing_alone("alerts", lambda: check_alerts(subject, None))
     yield from standing_alone("functions", lambda: _of_the_files(subject, found))
 

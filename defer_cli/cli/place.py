@@ -9,6 +9,7 @@ from tempfile import gettempdir
 
 from defer_cli.domain.alert_settings import AlertSettings, resolve_alert_settings
 from defer_cli.domain.errors import SettingError
+from defer_cli.domain.retention import RetentionSettings, resolve_retention
 from defer_cli.domain.settings import Settings, masked_names, resolve_settings
 from defer_cli.link.project import (
     DataFolder,
@@ -31,6 +32,7 @@ class Place:
     data: DataFolder
     settings: Settings
     alerts: AlertSettings
+    retention: RetentionSettings
 
 
 def find_place(project: str | None, directory: str | None, data: str | None, **flags: object) -> Place:
@@ -53,6 +55,7 @@ def find_place(project: str | None, directory: str | None, data: str | None, **f
         data=data_folder(root, given=data),
         settings=settings,
         alerts=resolve_alert_settings(environ=os.environ, dotenv=written, pyproject=table),
+        retention=resolve_retention(environ=os.environ, dotenv=written, pyproject=table),
     )
 
 

@@ -36,6 +36,7 @@ def run_in(
         data=place.data,
         settings=place.settings,
         alerts=place.alerts,
+        retention=place.retention,
         is_dev=is_dev,
         is_burst=is_burst,
         triggers=triggers,

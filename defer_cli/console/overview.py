@@ -78,6 +78,7 @@ class OverviewPage:
             "workers": None if vitals is None else vitals.workers(),
             "slots": None if vitals is None else vitals.slots(),
             "sizes": None if vitals is None else vitals.sizes(),
+            "retention": None if vitals is None else vitals.retention,
             "runner": "" if vitals is None else vitals.runner,
         }
         return View(

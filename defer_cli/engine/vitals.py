@@ -54,6 +54,11 @@ class Vitals:
         return self._crons.skipped
 
     @property
+    def pruned(self) -> Mapping[str, int]:
+        """How many executions, and logs of others, retention has deleted."""
+        return {"executions": 0, "logs": 0} if self.retention is None else self.retention.pruned
+
+    @property
     def worker_deaths(self) -> int:
         """How many workers ended unasked."""
         return self._measures.worker_deaths

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from defer_cli.cli.checks.findings import Finding, ok, problem, refused, warning
 from defer_cli.domain.alert_settings import AlertSettings, given_alert_settings, resolve_alert_settings
 from defer_cli.domain.errors import DeferError
+from defer_cli.domain.retention import RetentionSettings, given_retention, resolve_retention
 from defer_cli.domain.settings import Settings, given_settings, resolve_settings
 from defer_cli.link.project import (
     DataFolder,
@@ -39,6 +40,7 @@ class Subject:
     settings: Settings = field(default_factory=Settings)
     given: Mapping[str, tuple[object, str]] = field(default_factory=dict)
     alerts: AlertSettings = field(default_factory=AlertSettings)
+    retention: RetentionSettings = field(default_factory=RetentionSettings)
     has_token: bool = False
     errors: tuple[tuple[str, DeferError], ...] = ()
 
@@ -78,14 +80,21 @@ def find_subject(project: str | None, directory: str | None, data: str | None, *
         alerts = resolve_alert_settings(**written)
     except DeferError as error:
         errors.append(("alerts", error))
+    retention = RetentionSettings()
+    try:
+        retention = resolve_retention(**written)
+    except DeferError as error:
+        errors.append(("retention", error))
     return Subject(
         root=root,
         folder=_folder(root, directory, errors),
         data=_data(root, data, errors),
         settings=settings,
         given=given_settings(**asked)
-        | {f"alerts.{name}": given for name, given in given_alert_settings(**written).items()},
+        | {f"alerts.{name}": given for name, given in given_alert_settings(**written).items()}
+        | {f"retention.{name}": given for name, given in given_retention(**written).items()},
         alerts=alerts,
+        retention=retention,
         has_token=bool(settings.token or settings.token_file),
         errors=tuple(errors),
     )

@@ -120,6 +120,11 @@ class StoreChecks:
             yield ok("database", f"{words}, no damage as far as it was looked at; --check looks at all of it")
 
     @property
+    def health(self) -> Mapping[str, Any] | None:
+        """What the store says of itself, None when it does not."""
+        return self._health
+
+    @property
     def undelivered(self) -> Mapping[str, Any] | None:
         """What is known of alerts that did not arrive."""
         return None if self._health is None else self._health.get("alerts")

@@ -293,7 +293,7 @@ async def test_a_store_that_takes_nothing_is_tried_again_later(bench: Bench) -> 
 
 @pytest.mark.parametrize(
     ("is_idle", "free_slots", "share"),
-    [(True, 1, 1 / 2), (False, 1, 1 / 4), (False, 0, 1 / 20)],
+    [(True, 1, 1 / 2), (False, 1, 1 / 10), (False, 0, 1 / 20)],
     ids=["idle", "beside work", "while work waits"],
 )
 async def test_it_takes_a_share_of_the_time(
@@ -316,9 +316,9 @@ async def test_it_takes_a_share_of_the_time(
 
 def test_a_pace_follows_what_steps_take() -> None:
     pace = Pace(64, most=1_000)
-    pace.learn(64, 0.002)
+    pace.learn(64, 0.001)
     assert pace.size == 128
-    pace.learn(128, 0.040)
+    pace.learn(128, 0.020)
     assert pace.size == 32
     pace.learn(3, 0.000_1)  # there was no more to do: that says nothing
     assert pace.size == 32
