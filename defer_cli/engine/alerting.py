@@ -130,7 +130,8 @@ class Alerting:
 
     def _heard_of(self, fate: Fate) -> None:
         self._counts[fate.outcome] += 1
-        channel, kind, function, count, problem = fate.channel, fate.kind, fate.function, fate.count, fate.problem
+        channel, kind, count, problem = fate.channel, fate.kind or "-", fate.count, fate.problem
+        function = fate.function or "-"
         about: dict[str, object] = {"channel": channel, "kind": kind, "function": function, "count": count}
         if not problem:
             self._listener.tell(Note("info", "alert sent", about))

@@ -118,7 +118,7 @@ async def test_what_becomes_of_messages_is_told_and_counted(tmp_path: Path) -> N
     with Receiver() as receiver:
         async with alerting(tmp_path, receiver.url, AlertKind.RELOAD) as (it, heard):
             it.tell(RELOADED)
-    about = {"channel": "slack", "kind": "reload", "function": "", "count": 1}
+    about = {"channel": "slack", "kind": "reload", "function": "-", "count": 1}
 
     assert heard.events[-1] == Note("info", "alert sent", about)
     assert it.counts() == {"sent": 1, "retried": 0, "given_up": 0}
