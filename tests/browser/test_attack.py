@@ -9,13 +9,14 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import pytest
 from playwright.async_api import Page, expect
 
 from defer_cli.domain.visible import visible
 from tests.browser import payloads
+from tests.browser.axe import too_wide
 from tests.browser.conftest import Browse
 from tests.browser.consoles import Console, developing, serving, sources
 from tests.browser.payloads import HIDDEN, HIT, PAYLOADS, PRINTABLE, SHORT
@@ -24,7 +25,7 @@ from tests.process.harness import Project
 
 _NAME = "<img src=x onerror=window.__hit=1>\"'{{7*7}}\u202e"
 _TABS = ("logs", "arguments", "outcome", "attempts", "children", "metadata")
-_GONE = PAYLOADS[1]
+_GONE = PAYLOADS[0]
 _FUNCTIONS = f"""
     @defer(retry=False)
     async def victim(*args, **more):
@@ -103,10 +104,13 @@ def addresses(filled: Filled) -> list[str]:
     """Return every page, with every execution where it shows one."""
     found = ["/functions?q=" + quote(PAYLOADS[1]), "/executions?" + quote(f"status={PAYLOADS[0]}", safe="=")]
     found += [f"/?done={quote(payload)}&range={quote(payload)}" for payload in PAYLOADS[:2]]
+    filters = [("function", _GONE), ("metadata_key", PAYLOADS[1])]
+    filters += [(f"metadata.{payload}", payload) for payload in PRINTABLE[:3]]
+    found += [f"/executions?{urlencode(filters)}", f"/executions?{urlencode(filters[:1])}", "/executions?focus=filter"]
     for word, id in filled.ids.items():
         name = _GONE if word == "gone" else word
         for path in paths("GET", id=id, name=quote(name, safe="")):
-            if not path.endswith((".txt", ".json")):
+            if not path.endswith((".txt", ".json")) and not path.startswith("/executions/changes/"):
                 found.append(path)
         found += [f"/executions/{id}?tab={tab}" for tab in _TABS]
     found.append(f"/executions/{quote(PAYLOADS[0], safe='')}?tab={quote(PAYLOADS[1])}")
@@ -118,7 +122,6 @@ _LOOK = """() => {
     const attributes = all.flatMap((one) => [...one.attributes]);
     const leads = attributes.filter(({name}) => ["href", "action", "src", "formaction", "data-live"].includes(name));
     const told = attributes.filter(({name}) => ["title", "aria-label", "placeholder"].includes(name));
-    const page = document.scrollingElement;
     return {
         hit: window.__hit,
         foreign: all.filter((one) => one.matches(
@@ -126,7 +129,6 @@ _LOOK = """() => {
         handlers: attributes.filter(({name}) => name.startsWith("on") || name === "style" || name === "srcdoc").length,
         away: leads.map(({value}) => value).filter((where) => new URL(where, location.href).origin !== location.origin),
         text: document.title + document.body.textContent + told.map(({value}) => value).join(""),
-        wide: Math.max(0, page.scrollWidth - page.clientWidth),
     };
 }"""
 
@@ -139,7 +141,7 @@ async def faults(page: Page) -> list[str]:
     wrong += [f"{letter!a} is there" for letter in HIDDEN if letter in text]
     if "[[49]]" in text:
         wrong.append("7*7 was worked out")
-    return [f"{page.url}: {one}" for one in wrong]
+    return [f"{page.url}: {one}" for one in wrong] + await too_wide(page)
 
 
 @pytest.mark.parametrize("width", [1280, 390])
@@ -153,6 +155,11 @@ async def test_what_is_stored_is_shown_and_does_nothing(filled: Filled, browse: 
         assert answer.status < 500, address
         assert answer.headers["content-type"] == "text/html; charset=utf-8"
         found += await faults(page)
+    await page.goto(f"/executions?function={quote(_GONE)}")
+    await page.locator("summary", has_text="that match").click()
+    await page.get_by_role("button", name="Rerun all").click()
+    await expect(page.get_by_role("heading", level=1)).to_have_text("Rerun 1 execution?")
+    found += await faults(page)
     assert not found
     await page.goto(f"/executions/{filled.ids['victim']}?tab=metadata")
     shown = await page.locator("main dd").all_inner_texts()
