@@ -87,7 +87,7 @@ class _Posting:
 
     def _posted(self) -> Answer:
         parts = urlsplit(self._url)
-        connection = self._connection = _connection(self._url, self._seconds)
+        connection = self._connection = _connection(self._url, 2 * self._seconds)  # the deadline comes first
         connection.connect()
         with self._lock:
             if self._is_late:
