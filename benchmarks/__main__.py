@@ -24,6 +24,7 @@ from benchmarks import (
     latency,
     paging,
     raw,
+    retention,
     starting,
     throughput,
 )
@@ -57,6 +58,7 @@ def main() -> None:
         "W9": lambda: paging.measure(asked.runs),
         "W10": lambda: api.measure(asked.runs),
         "W11": lambda: console.measure(asked.runs),
+        "W12": lambda: retention.measure(asked.runs),
     }
     for name, measure in workloads.items():
         if asked.only and name not in asked.only:

@@ -66,11 +66,13 @@ def project(functions: Mapping[str, str]) -> Iterator[Project]:
 
 
 @contextmanager
-def runner(made: Project, *flags: str, command: str = "run") -> Iterator[subprocess.Popen[bytes]]:
-    """Run `defer run` on the project until the block ends."""
+def runner(
+    made: Project, *flags: str, command: str = "run", entry: Sequence[str] = ("-m", "defer_cli")
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run `defer run` on the project until the block ends; ``entry`` is how Python is to start it."""
     log = (made.root / "runner.log").open("ab")
     process = subprocess.Popen(
-        [sys.executable, "-m", "defer_cli", command, "--project", str(made.root), *flags],
+        [sys.executable, *entry, command, "--project", str(made.root), *flags],
         stdout=log,
         stderr=log,
         env=os.environ | made.environment,

@@ -35,7 +35,11 @@ def check_retention(subject: Subject, health: Mapping[str, Any] | None, *, has_r
 
 
 def _round_words(last: Mapping[str, Any] | None, now: datetime, *, has_runner: bool) -> str:
-    coming = "the first look is a minute after a runner starts" if not has_runner else "the first look is due soon"
+    coming = (
+        "the first look is a minute after a runner starts"
+        if not has_runner
+        else "the first look is due within a minute"
+    )
     if last is None:
         return f"nothing was deleted yet; {coming}"
     began = distance_words(to_moment(last["began_us"]), now=now)
@@ -46,4 +50,4 @@ def _round_words(last: Mapping[str, Any] | None, now: datetime, *, has_runner: b
     due = to_moment(last["next_us"])
     if not has_runner:
         return f"{words}; the next is a minute after a runner starts"
-    return f"{words}; the next is due {distance_words(due, now=now) if due > now else 'now'}"
+    return f"{words}; the next is due {distance_words(due, now=now) if due > now else 'within a minute'}"

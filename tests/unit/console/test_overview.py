@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
+import time
 from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from defer_cli.domain.function import Problem
+from defer_cli.domain.retention import RetentionSettings, Round
 from defer_cli.engine.measures import Measures
+from defer_cli.engine.retention import Retention
 from defer_cli.engine.vitals import Vitals
 from tests.store.harness import SECOND
 from tests.unit.console.harness import Console
@@ -137,3 +140,23 @@ async def test_the_runner_is_described(console: Console) -> None:
     assert "1, 1 starting" in page
     assert "3 of 10, 2 given back by attempts that await others" in page
     assert re.search(r"[\d.]+ kB and 0 B of log", page)
+
+
+async def test_what_is_kept_and_deleted_is_told(console: Console) -> None:
+    parts: Any = (
+        SimpleNamespace(processes=[]),
+        SimpleNamespace(commits=3, refusal=None),
+        SimpleNamespace(fired=Counter[str](), gaps=Counter[str]()),
+        Measures(FakeListener()),
+    )
+    vitals = console.backend.vitals = Vitals("host-1", str(Path(__file__)), *parts, slots=10)
+    assert "Kept" not in await console.page("/")
+    kept = SimpleNamespace(
+        settings=RetentionSettings(), round=None, next_us=lambda: time.time_ns() // 1_000 + 250 * SECOND
+    )
+    vitals.retention = cast("Retention", kept)
+    assert "executions for 30d, at most 1,000,000; logs for 7d; next look in 4m" in await console.page("/")
+    kept.round = Round(began_us=console.clock.now_us, executions=1_234)
+    assert "logs for 7d; deleting the rest, 1,234 executions so far" in await console.page("/")
+    kept.settings = RetentionSettings(executions=None, most=None, logs=None)
+    assert "executions for ever; logs for ever</dd>" in await console.page("/")
