@@ -48,6 +48,7 @@ def test_no_secret_of_defer_is_in_a_workers_environment(mine: Project) -> None:
     mine.write(variables=ENVIRONMENT % [*names, "SHOP_TOKEN"])
     (mine.root / ".env").write_text("".join(f"{name}=file\n" for name in names))
     secrets = {name: "secret" for name in names if name != "DEFER_DATABASE_URL"}
+    secrets["DEFER_SLACK_WEBHOOK_URL"] = "https://hooks.slack.com/secret"
     with dev(mine, env={**secrets, "SHOP_TOKEN": "theirs"}) as running:
         assert running.result(mine, "variables") == dict.fromkeys(names) | {"SHOP_TOKEN": "theirs"}
         pids = [running.pid, *running.worker_pids()]
