@@ -133,6 +133,7 @@ async def test_what_waits_is_given_another_time_and_cancelled(console: Console, 
     await page.get_by_role("button", name="Cancel").click()
     await expect(page.get_by_text("Cancelled.")).to_be_visible()
     await is_shown(page, "greet", "cancelled")
+    await expect(page.get_by_text("It never ran.")).to_be_visible()
     assert console.state(id) == "cancelled"
 
 
