@@ -1,4 +1,4 @@
-# Everything here needs Python 3.11 or newer and make, nothing else: the rest comes from PyPI into $(VENV).
+# Everything here needs Python 3.11 or newer and make: the rest comes from PyPI into $(VENV), the browser of the tests from Debian.
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV ?= .venv

@@ -15,7 +15,7 @@ from tests.browser.consoles import Console, serving, sources
 from tests.browser.watching import Watch
 from tests.process.harness import Project
 
-_DEADLINE_MS = 20_000
+_DEADLINE_MS = 45_000
 _HERE = Path(__file__).parent
 
 Browse = Callable[..., Awaitable[Page]]
@@ -28,6 +28,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if _HERE in item.path.parents:
             item.add_marker(pytest.mark.process)
+            item.add_marker(pytest.mark.timeout(240))
             if pytest_asyncio.is_async_test(item):
                 item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
 

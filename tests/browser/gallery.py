@@ -40,7 +40,6 @@ def addresses(made: Mapping[str, str]) -> Mapping[str, str]:
     """Return the address of every page, by its name in pictures; ``made`` are executions by what they show."""
     pages = {
         "overview": "/",
-        "overview-7d": "/?range=7d",
         "functions": "/functions",
         "functions-none": "/functions?q=nothing",
         "function": "/functions/greet",
@@ -54,7 +53,7 @@ def addresses(made: Mapping[str, str]) -> Mapping[str, str]:
         "no-execution": "/executions/7zzzzzzzzzzzzzzzzzzzzzzzzz",
     }
     pages |= {f"execution-{word}": f"/executions/{id}" for word, id in made.items()}
-    for tab in ("logs", "arguments", "outcome", "attempts", "metadata"):
+    for tab in ("logs", "arguments", "attempts", "metadata"):
         pages[f"tab-{tab}"] = f"/executions/{made['failed']}?tab={tab}"
     pages["tab-result"] = f"/executions/{made['succeeded']}?tab=outcome"
     pages["tab-children"] = f"/executions/{made['family']}?tab=children"

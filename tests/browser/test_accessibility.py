@@ -14,7 +14,6 @@ from tests.browser.consoles import Console
 from tests.browser.gallery import REFUSED, addresses, executions
 
 Scheme = Literal["dark", "light"]
-pytestmark = pytest.mark.timeout(240)
 looks = pytest.mark.parametrize(("scheme", "width"), [("dark", 390), ("light", 1280)], ids=["dark_390", "light_1280"])
 
 
