@@ -27,7 +27,7 @@ _SECOND_US = 1_000_000
 _FIRST_US = 60 * _SECOND_US
 """A runner that lives for a moment, while somebody writes a function, deletes nothing."""
 _SOON_US, _LATER_US = 60 * _SECOND_US, 300 * _SECOND_US
-_STEP_SECONDS = 0.002
+_STEP_SECONDS = 0.001
 _LOOKED_AT, _LOGS_LOOKED_AT = 1_000, 250
 _SHARE = 1 / 20
 """Of the writer's time, whatever waits: a store under a load that never rests would grow for ever."""

@@ -316,9 +316,9 @@ async def test_it_takes_a_share_of_the_time(
 
 def test_a_pace_follows_what_steps_take() -> None:
     pace = Pace(64, most=1_000)
-    pace.learn(64, 0.001)
+    pace.learn(64, 0.000_5)
     assert pace.size == 128
-    pace.learn(128, 0.020)
+    pace.learn(128, 0.010)
     assert pace.size == 32
     pace.learn(3, 0.000_1)  # there was no more to do: that says nothing
     assert pace.size == 32
