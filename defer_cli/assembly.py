@@ -33,6 +33,7 @@ from defer_cli.engine.door import Door
 from defer_cli.engine.events import Logged
 from defer_cli.engine.inbox import InboxImport
 from defer_cli.engine.measures import Measures
+from defer_cli.engine.pointing import leave_pointer
 from defer_cli.engine.polls import Polls
 from defer_cli.engine.reload import Reload
 from defer_cli.engine.requests import Requests
@@ -45,7 +46,7 @@ from defer_cli.engine.vitals import Vitals
 from defer_cli.intake import Intake
 from defer_cli.link import lock
 from defer_cli.link.notify import ServiceManager
-from defer_cli.link.project import DataFolder, point_to
+from defer_cli.link.project import DataFolder
 from defer_cli.link.sockets import listen, raise_descriptor_limit
 from defer_cli.reports import Reports
 from defer_cli.store.contract import Store
@@ -278,7 +279,7 @@ class Runner:
             self._show_problems(found.problems)
         for note in notes_on(self._taken_back):
             self._listener.tell(note)
-        point_to(str(plan.project), plan.data)
+        leave_pointer(plan.project, plan.data, self._listener)
         await self._inbox.run()
         self._add_alarms()
         await self._reload.begin(found)

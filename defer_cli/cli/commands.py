@@ -33,6 +33,7 @@ _COMMANDS = {
     "prune": "Delete what finished long ago.",
     "backup": "Copy everything that is stored, while it runs.",
     "restore": "Put a backup in the place of what is stored.",
+    "export": "Write the files that deploy a project.",
     "doctor": "Look at everything defer stands on.",
 }
 _FUNCTIONS = {"list": "list_functions"}

@@ -27,3 +27,11 @@ def python_running(module: str) -> list[str]:
     if _USERS is None:
         return [sys.executable, "-P", "-c", _RUN.format(module=module)]
     return [_USERS, "-P", "-c", _RUN_FROM_FILE.format(module=module, home=_HOME)]
+
+
+def this_command() -> list[str]:
+    """Return the words that start this command again."""
+    if _USERS is not None and SINGLE_FILE is not None:
+        return [_USERS, SINGLE_FILE]
+    script = os.path.join(os.path.dirname(sys.executable), "defer")
+    return [script] if os.access(script, os.X_OK) else [sys.executable, "-m", "defer_cli"]
