@@ -14,7 +14,8 @@ import pytest
 from tests.acceptance.command import defer, environment, write_function
 
 FIELDS = (
-    "name kind schedule description next paused_since retry concurrency max_duration max_concurrency_action alert file last"
+    "name kind schedule description next paused_since retry concurrency max_duration max_concurrency_action alert"
+    " file last"
 ).split()
 
 

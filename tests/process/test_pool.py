@@ -92,7 +92,7 @@ def test_a_function_that_cannot_be_imported_in_a_worker_fails_its_calls_only(pro
     )
     with project.run("--workers", "1") as runner, runner.client() as client:
         broken, good = client.run("broken"), client.run("good")
-        line = runner.until_line("broken could not be imported")
+        line = runner.until_line("could not be imported in a worker", "function=broken")
 
     assert "RuntimeError: not here" in line
     assert "could not be imported" in project.error(broken)["message"]

@@ -23,7 +23,8 @@ Told = tuple[str, str, list[str]]
 def documented() -> Records:
     rows = ROW.findall((ROOT / "docs" / "logs.md").read_text())
     return {
-        message: ({*levels.split(", ")}, set(re.findall(r"`([A-Za-z_]+)`", fields))) for message, levels, fields, _ in rows
+        message: ({*levels.split(", ")}, set(re.findall(r"`([A-Za-z_]+)`", fields)))
+        for message, levels, fields, _ in rows
     }
 
 
