@@ -123,6 +123,8 @@ def _change(wish: Wish, ids: list[str], place: DataPlace, told: _Told) -> int:
                 if steps.rest():
                     told.tell()
                     progress.show(f"{told.count:,} of {len(ids):,} {wish.done}")
+            steps.leave()
+            told.tell()  # in here, or a Ctrl-C would cut the telling of what is done
         except BaseException:
             steps.leave()
             told.tell()
@@ -130,7 +132,6 @@ def _change(wish: Wish, ids: list[str], place: DataPlace, told: _Told) -> int:
             if len(ids) > MOST_AT_ONCE:
                 say(f"{told.count:,} of {len(ids):,} {wish.done} before it broke off")
             raise
-    told.tell()
     progress.end()
     if told.seen < len(ids):
         say(f"interrupted: {told.count:,} of {len(ids):,} {wish.done}, the others are as they were")

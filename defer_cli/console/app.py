@@ -59,7 +59,7 @@ _HEADERS = [
 
 def owns(path: str) -> bool:
     """Return whether a path belongs to the console."""
-    return path.split("/", 2)[1] in _OWN if path.startswith("/") else False
+    return path.startswith("/") and not path.startswith("//") and path.split("/", 2)[1] in _OWN
 
 
 def build_console(backend: Backend, *, token: Token | None, mask: Sequence[str]) -> ASGIApp:
