@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from defer_cli.cli.filters import Chosen
     from defer_cli.cli.place import DataPlace
 
+_LINES_A_WRITE = 100
+"""Python loses the rest of a text larger than its buffer when a signal that is handled comes while a pipe is full."""
+
 All: TypeAlias = Annotated[
     bool, typer.Option("--all", help="All that pass the filters below; without one, all there are. Asks first.")
 ]
@@ -192,8 +195,10 @@ class _Told:
                 self.changed.append(execution)
             else:
                 lines.append(visible(self._wish.line(execution)))
+        for start in range(0, len(lines), _LINES_A_WRITE):
+            print("\n".join(lines[start : start + _LINES_A_WRITE]))
         if lines:
-            print("\n".join(lines), flush=True)
+            sys.stdout.flush()
 
     def _refuse(self, outcome: Mapping[str, Any]) -> None:
         refusal = Refusal(**outcome["refusal"])
