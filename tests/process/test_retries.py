@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from defer_cli.domain.states import State
-from tests.process.harness import FAST, Client, Project, Runner
+from tests.process.harness import FAST, Client, Project, Runner, until
 
 pytestmark = pytest.mark.process
 
@@ -163,6 +163,7 @@ def test_an_error_keeps_type_message_and_the_users_frames_first(project: Project
 
 def test_each_attempt_keeps_its_error_and_its_log(project: Project, client: Client) -> None:
     id = client.run("fail")
+    until(lambda: project.lines(id, attempt=3), "the last line of the log, which comes after the outcome")
 
     assert [attempt.error is not None for attempt in project.attempts(id)] == [True] * 3
     assert [project.lines(id, attempt=number) for number in (1, 2, 3)] == [
