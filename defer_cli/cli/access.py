@@ -162,6 +162,11 @@ def asking(data: DataFolder) -> Iterator[Callable[..., Any]]:
         from defer_cli.store.sqlite.reader import open_reader
 
         reader = open_reader(Path(data.database))
+        if not reader.is_current:  # left by an older version: questions ask for what only the newest schema has
+            reader.close()
+            with _opened_store(data):
+                pass
+            reader = open_reader(Path(data.database))
         try:
             yield lambda question, **parameters: QUESTIONS[question](reader, **parameters)
         finally:

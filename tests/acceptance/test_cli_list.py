@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from defer_cli.store.sqlite.connection import open_writing
+from defer_cli.store.sqlite.migrations import MIGRATIONS, migrate
 from tests.acceptance.command import defer, environment, write_function
 
 FIELDS = (
@@ -109,3 +111,16 @@ def test_problems_exit_3_and_the_others_are_listed(project: Path) -> None:
     assert answer.code == 3
     assert "weekly" in answer.out
     assert "error[DEF006]" in answer.err
+
+
+@pytest.mark.parametrize("schema", range(1, len(MIGRATIONS)))
+def test_a_database_of_an_older_version_is_read_before_a_runner_has_migrated_it(schema: int, project: Path) -> None:
+    (project / ".defer").mkdir(mode=0o700)
+    path = project / ".defer" / "defer.db"
+    connection = open_writing(path)
+    migrate(connection, path, steps=MIGRATIONS[:schema])
+    connection.close()
+    answer = defer(project, "list")
+
+    assert (answer.code, answer.err) == (0, "")
+    assert "weekly" in answer.out

@@ -19,7 +19,7 @@ from defer_cli.store.figures import Activity, Counted, Failing
 from defer_cli.store.sqlite import figures, finding, outbox_statements, pruning, statements
 from defer_cli.store.sqlite.connection import open_reading, reporting
 from defer_cli.store.sqlite.inserting import NO_ARGUMENTS
-from defer_cli.store.sqlite.migrations import check_is_known, check_is_ours, schema_version
+from defer_cli.store.sqlite.migrations import MIGRATIONS, check_is_known, check_is_ours, schema_version
 from defer_cli.store.sqlite.rows import attempt_of, execution_of, last_attempt_of
 
 _LEAST_SHARE = 100
@@ -178,6 +178,11 @@ class SqliteReader:
         """Return the runner that started last."""
         rows = self._read(statements.LAST_RUNNER)
         return RunnerRecord(*rows[0]) if rows else None
+
+    @property
+    def is_current(self) -> bool:
+        """Whether the schema is the newest that this version knows."""
+        return self.schema_version() == len(MIGRATIONS)
 
     def schema_version(self) -> int:
         """Return the version of the schema the database has."""
