@@ -15,7 +15,7 @@ import typer
 
 from defer_cli.cli.completing import one_of
 from defer_cli.cli.failures import UsageError
-from defer_cli.cli.options import Data, Directory, Grace, Host, Port, Project, Slots, Workers
+from defer_cli.cli.options import Data, Directory, Grace, Host, LogFormat, Port, Project, Slots, Workers
 from defer_cli.cli.output import say
 from defer_cli.domain.visible import visible
 
@@ -35,9 +35,6 @@ Writable = Annotated[
     typer.Option("--writable", metavar="DIR", help="systemd: a folder that functions write to; may be repeated."),
 ]
 Image = Annotated[str | None, typer.Option("--image", metavar="NAME", help="kubernetes: the image; default: NAME:1.")]
-LogFormatFlag = Annotated[
-    str | None, typer.Option("--log-format", metavar="logfmt|json", help="The form of the records; default: logfmt.")
-]
 
 
 def export(
@@ -51,7 +48,7 @@ def export(
     host: Host = None,
     port: Port = None,
     grace: Grace = None,
-    log_format: LogFormatFlag = None,
+    log_format: LogFormat = None,
     output: Output = None,
     prints: Print = False,
     user: User = None,

@@ -29,9 +29,12 @@ Grace: TypeAlias = Annotated[
 ]
 Host: TypeAlias = Annotated[
     str | None,
-    typer.Option("--host", metavar="HOST", help="Where the API is served; beyond 127.0.0.1 it needs a token."),
+    typer.Option("--host", metavar="HOST", help="Where console and API are served; beyond 127.0.0.1 it needs a token."),
 ]
 Port: TypeAlias = Annotated[
     str | None,
-    typer.Option("--port", metavar="N", help="The port of the API; 0: any free one, off: none; default: 3337."),
+    typer.Option("--port", metavar="N", help="The port of console and API; 0: any free one, off: none; default: 3337."),
+]
+LogFormat: TypeAlias = Annotated[
+    str | None, typer.Option("--log-format", metavar="logfmt|json", help="The form of the records; default: logfmt.")
 ]

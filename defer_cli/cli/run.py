@@ -7,15 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from defer_cli.cli.failures import INVALID, UsageError, show_warning
-from defer_cli.cli.options import Data, Directory, Grace, Host, Port, Project, Slots, Workers
+from defer_cli.cli.options import Data, Directory, Grace, Host, LogFormat, Port, Project, Slots, Workers
 
 if TYPE_CHECKING:
     from defer_cli.cli.place import Place
     from defer_cli.discovery.discover import Discovery
 
-LogFormatFlag = Annotated[
-    str | None, typer.Option("--log-format", metavar="logfmt|json", help="The form of the records; default: logfmt.")
-]
 LogLevelFlag = Annotated[
     str | None,
     typer.Option("--log-level", metavar="LEVEL", help="The least to tell: debug, info, warning, error; default: info."),
@@ -43,7 +40,7 @@ def run(
     host: Host = None,
     port: Port = None,
     grace: Grace = None,
-    log_format: LogFormatFlag = None,
+    log_format: LogFormat = None,
     log_level: LogLevelFlag = None,
     log_time: LogTimeFlag = None,
     burst: Burst = False,

@@ -24,7 +24,7 @@ class Banner:
     next_cron: tuple[str, int] | None
     pid: int
     url: str | None = None
-    """Of the API; None: it is not served."""
+    """Of the console and the API; None: neither is served."""
 
 
 class RunnerListener(Listener, Protocol):
