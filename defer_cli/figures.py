@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -14,6 +14,7 @@ from defer_cli.domain.states import State
 from defer_cli.store.contract import Reader
 from defer_cli.store.figures import Activity
 
+T = TypeVar("T")
 _DAY_HOURS = 24
 MOST_COUNTED = 500_000
 MOST_CHOICES = 100
@@ -70,10 +71,7 @@ def count(
     Exact where only states and functions narrow it; others are counted up to ``most``, and for a short time. Where that
     was over, ``end_cursor`` is not None: asked ``after`` it, the rest is counted.
     """
-    try:
-        wanted = msgspec.convert(filters, Filters)
-    except msgspec.ValidationError as error:
-        raise SettingError(f"filters: {error}") from None
+    wanted = read_asked(filters, Filters)
     place = None if after is None else position_of(after, where="after")
     counted = reader.count(wanted, most=most, after=place)
     end_cursor = None if counted.stopped_at is None else cursor_at(counted.stopped_at)
@@ -100,6 +98,14 @@ FIGURES: Mapping[str, Callable[..., Any]] = {
     "metadata_values": metadata_values,
 }
 """The questions of this module by name."""
+
+
+def read_asked(data: Mapping[str, Any], kind: type[T]) -> T:
+    """Return what a caller sent as the checked thing it stands for; raise ``SettingError``."""
+    try:
+        return msgspec.convert(data, kind)
+    except msgspec.ValidationError as error:
+        raise SettingError(f"{kind.__name__.lower()}: {error}") from None
 
 
 def _first_hour(now_us: int, hours: int) -> int:

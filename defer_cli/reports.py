@@ -8,12 +8,12 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from defer_cli.domain.errors import DeferError, ExecutionNotFound, SettingError
+from defer_cli.domain.errors import DeferError, ExecutionNotFound
 from defer_cli.domain.execution import Attempt, Execution, to_microseconds
 from defer_cli.domain.paging import Filters, Page, PageInfo, cursor_at, position_of
 from defer_cli.domain.states import State
 from defer_cli.domain.ticks import CHANGED, FIRST_SEEN, PAUSED
-from defer_cli.figures import FIGURES
+from defer_cli.figures import FIGURES, read_asked
 from defer_cli.link.frames import LARGEST_FRAME
 from defer_cli.store.contract import Reader
 
@@ -89,7 +89,7 @@ def execution(reader: Reader, id: str) -> dict[str, Any]:
 
 def executions(reader: Reader, page: Mapping[str, Any], filters: Mapping[str, Any]) -> dict[str, Any]:
     """Return a page of executions, newest first: their data and the information about the page."""
-    asked, wanted = _read(page, Page), _read(filters, Filters)
+    asked, wanted = read_asked(page, Page), read_asked(filters, Filters)
     after, before = _position(asked, "after"), _position(asked, "before")
     found = reader.find(wanted, limit=asked.size + 1, after=after, before=before, is_backward=asked.is_backward)
     items, stopped_at = found.items, found.stopped_at
@@ -119,7 +119,7 @@ def attempts(reader: Reader, id: str, page: Mapping[str, Any], filters: Mapping[
     whole, dot, _ = id.partition(".")
     if dot:
         raise ExecutionNotFound(f"{id} is one attempt and has none of its own", mend=f"use {whole}")
-    asked, wanted = _read(page, Page), _read(filters, Filters)
+    asked, wanted = read_asked(page, Page), read_asked(filters, Filters)
     after, before = _position(asked, "after"), _position(asked, "before")
     found = [
         one
@@ -337,14 +337,6 @@ def _passes(attempt: Attempt, filters: Filters) -> bool:
         and attempt.scheduled_at in filters.scheduled_at
         and attempt.started_at in filters.started_at
     )
-
-
-def _read(data: Mapping[str, Any], kind: type[T]) -> T:
-    """Return what a caller sent as the checked thing it stands for; raise ``SettingError``."""
-    try:
-        return msgspec.convert(data, kind)
-    except msgspec.ValidationError as error:
-        raise SettingError(f"{kind.__name__.lower()}: {error}") from None
 
 
 def _position(page: Page, name: str) -> int | None:

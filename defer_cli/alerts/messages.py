@@ -12,7 +12,7 @@ from urllib.parse import quote
 from defer_cli.domain.alert import Alert, AlertKind
 from defer_cli.domain.arguments import decode_arguments
 from defer_cli.domain.duration import in_words
-from defer_cli.domain.execution import ErrorCode, to_moment
+from defer_cli.domain.execution import ErrorCode, rfc3339, to_moment
 from defer_cli.domain.function import FunctionSpec
 from defer_cli.domain.secrets import masked, masked_under
 from defer_cli.domain.visible import visible
@@ -64,12 +64,9 @@ def first_line(text: str) -> str:
 def shown_arguments(stored: bytes, spec: FunctionSpec | None, mask: Sequence[str]) -> dict[str, Any]:
     """Return stored arguments with secrets masked, by the names of the function's parameters as it is now."""
     args, kwargs = decode_arguments(stored)
-    parameters = spec.parameters if spec is not None else ()
-    names = [one.name for one in parameters if one.kind.startswith("positional")]
-    starred = next((one.name for one in parameters if one.kind == "var_positional"), "")
-    names += [starred] * (len(args) - len(names))
+    names = [""] * len(args) if spec is None else spec.names_of(len(args))
     return {
-        "args": [masked_under(name, value, also=mask) for name, value in zip(names, args, strict=False)],
+        "args": [masked_under(name, value, also=mask) for name, value in zip(names, args, strict=True)],
         "kwargs": masked(kwargs, also=mask),
     }
 
@@ -228,4 +225,4 @@ def _as_data(told: Told) -> dict[str, Any]:
 
 
 def _iso(at_us: int) -> str:
-    return to_moment(at_us).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return rfc3339(to_moment(at_us), timespec="milliseconds")

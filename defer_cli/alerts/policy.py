@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 from defer_cli.domain.alert import Alert
+from defer_cli.domain.retry import RetryPolicy
 
 MOST_TOGETHER = 20
 """Alerts that share a message."""
@@ -13,9 +15,13 @@ _MOST_ALONE = 5
 _MOST_A_WINDOW = 10
 _LEAST_APART_US = 1_000_000
 """Slack takes one message a second."""
-_FIRST_WAIT, _LONGEST_WAIT = timedelta(seconds=1), timedelta(minutes=15)
-_SPREAD = 0.25
-_MOST_DOUBLINGS = 20
+_AGAIN = RetryPolicy(
+    max_attempts=sys.maxsize,  # what ends them is the time
+    initial_interval=1,
+    multiplier=2,
+    randomization_factor=0.25,
+    max_interval=15 * 60,
+)
 GIVE_UP_AFTER = timedelta(days=1)
 KEPT_FOR = timedelta(days=30)
 """How long what was sent, and what was not, can be looked up."""
@@ -44,8 +50,8 @@ def wait_before(attempt: int, *, retry_after: timedelta | None, dice: Callable[[
 
     It doubles from a second up to 15 minutes, spread by a quarter so that many runners do not come at once.
     """
-    doublings: int = 2 ** min(attempt - 1, _MOST_DOUBLINGS)
-    wait = min(_FIRST_WAIT * doublings, _LONGEST_WAIT) * (1 + _SPREAD * (2 * dice() - 1))
+    wait = _AGAIN.delay_before(attempt, dice=dice)
+    assert wait is not None
     return wait if retry_after is None else max(wait, min(retry_after, GIVE_UP_AFTER))
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from defer_cli.alerts.messages import first_line
 from defer_cli.domain.alert import AlertKind, Grouping, News
 from defer_cli.domain.settle import Move
+from defer_cli.domain.visible import as_text
 from defer_cli.store.contract import Store
 
 
@@ -110,5 +111,5 @@ def _failure_facts(move: Move) -> dict[str, Any]:
     error = move.error
     assert error is not None
     told = {"code": str(error.code), "type": first_line(error.type), "message": first_line(error.message)}
-    told = {name: text.encode("utf-8", "replace").decode() for name, text in told.items()}
+    told = {name: as_text(text) for name, text in told.items()}
     return _facts(move) | {"location": error.location, "error": told}

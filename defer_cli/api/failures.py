@@ -23,7 +23,8 @@ from defer_cli.domain.errors import (
     StoreFull,
     Unconfirmed,
 )
-from defer_cli.web.answers import answer_of, as_text, code_of, failure
+from defer_cli.domain.visible import as_text
+from defer_cli.web.answers import answer_of, code_of, failure
 
 _STATUSES: tuple[tuple[type[DeferError], int], ...] = (
     (ExecutionNotFound, 404),

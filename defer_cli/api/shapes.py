@@ -13,7 +13,7 @@ from msgspec import Meta, Struct
 from starlette.responses import Response
 
 from defer_cli.domain.enqueue import Enqueue, Stored
-from defer_cli.domain.execution import Attempt, Execution, to_microseconds, to_moment
+from defer_cli.domain.execution import Attempt, Execution, second_text, to_microseconds
 from defer_cli.domain.ids import encode_id
 from defer_cli.domain.states import State
 from defer_cli.reports import as_data, as_execution
@@ -153,14 +153,8 @@ def batch_object(call: Enqueue, stored: Stored) -> BatchStored:
 def moment_text(microseconds: int) -> str:
     """Return a moment as answers carry it; those of one call or batch are few."""
     seconds, rest = divmod(microseconds, 1_000_000)
-    text = _second_text(seconds)
+    text = second_text(seconds)
     return f"{text}.{rest:06}Z" if rest else f"{text}Z"
-
-
-@lru_cache(maxsize=64)
-def _second_text(seconds: int) -> str:
-    """Return a second as answers carry it; those asked for in a row are few."""
-    return to_moment(seconds * 1_000_000).isoformat()[:19]
 
 
 class Json(Response):

@@ -13,7 +13,7 @@ from defer_cli.cli.failures import OK, NotFound, UsageError
 from defer_cli.cli.options import Data, Json, Project
 from defer_cli.cli.output import moment_words, say, show_json
 from defer_cli.cli.steps import Progress
-from defer_cli.domain.execution import to_moment
+from defer_cli.domain.execution import rfc3339, to_moment
 from defer_cli.domain.visible import visible
 
 File = Annotated[str, typer.Argument(metavar="FILE", help="The file to write; it must not be there yet.")]
@@ -50,7 +50,7 @@ def backup(
     progress.end()
     assert made.taken_us is not None
     if as_json:
-        taken = to_moment(made.taken_us).isoformat().replace("+00:00", "Z")
+        taken = rfc3339(to_moment(made.taken_us))
         show_json({"file": str(target), "bytes": made.bytes, "taken_at": taken})
         return OK
     print(target)

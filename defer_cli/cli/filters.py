@@ -16,7 +16,7 @@ from defer_cli.cli import completing
 from defer_cli.cli.failures import UsageError
 from defer_cli.domain.duration import parse_duration
 from defer_cli.domain.errors import SettingError
-from defer_cli.domain.execution import ErrorCode
+from defer_cli.domain.execution import ErrorCode, rfc3339
 from defer_cli.domain.paging import CAME_FROM, Filters, Interval
 from defer_cli.domain.states import State
 
@@ -164,7 +164,7 @@ def choose(
     )
     if span.from_ is not None and span.to is not None and span.from_ > span.to:
         raise UsageError(
-            f"it begins after it ends: {_stamp(span.from_)} to {_stamp(span.to)}",
+            f"it begins after it ends: {rfc3339(span.from_)} to {rfc3339(span.to)}",
             where="--since, --until",
             mend="a larger span ago is earlier",
         )
@@ -250,11 +250,7 @@ def _said_again(filters: Filters) -> Iterable[str]:
             yield from ("--metadata", f"{key}={value}")
     for flag, moment in (("--since", filters.scheduled_at.from_), ("--until", filters.scheduled_at.to)):
         if moment is not None:
-            yield from (flag, _stamp(moment))
+            yield from (flag, rfc3339(moment))
     for flag, text in (("--parent", filters.parent), ("--executed-by", filters.executed_by)):
         if text is not None:
             yield from (flag, text)
-
-
-def _stamp(moment: datetime) -> str:
-    return moment.isoformat().replace("+00:00", "Z")

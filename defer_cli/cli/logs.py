@@ -6,7 +6,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
@@ -17,7 +17,7 @@ from defer_cli.cli.options import Data, Json, Project
 from defer_cli.cli.output import say, show_json, styled
 from defer_cli.cli.show import not_found, read_id
 from defer_cli.domain.errors import ExecutionNotFound, StoreError
-from defer_cli.domain.execution import to_moment
+from defer_cli.domain.execution import rfc3339, to_moment
 from defer_cli.domain.states import FINAL_STATES
 from defer_cli.domain.visible import visible
 
@@ -197,7 +197,7 @@ def _data(lines: deque[Line]) -> list[dict[str, Any]]:
     return [
         {
             "attempt": line.attempt,
-            "at": to_moment(line.at_us).astimezone(UTC).isoformat().replace("+00:00", "Z") if line.at_us else None,
+            "at": rfc3339(to_moment(line.at_us)) if line.at_us else None,
             "stream": line.stream,
             "text": line.text,
         }

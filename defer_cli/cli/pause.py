@@ -9,7 +9,7 @@ from typing import Any
 from defer_cli.cli.options import Data, Directory, Json, Project
 from defer_cli.cli.output import distance_words, exact_words, say
 from defer_cli.cli.pausing import Names, Outcome, change_pauses
-from defer_cli.domain.listing import moment_text
+from defer_cli.domain.execution import rfc3339
 from defer_cli.domain.visible import visible
 
 
@@ -24,7 +24,7 @@ def pause(
 
 def _data(outcome: Outcome) -> Mapping[str, Any]:
     assert outcome.since is not None
-    return {"name": outcome.name, "paused_since": moment_text(outcome.since), "changed": outcome.is_changed}
+    return {"name": outcome.name, "paused_since": rfc3339(outcome.since), "changed": outcome.is_changed}
 
 
 def _tell(outcome: Outcome) -> None:

@@ -13,7 +13,7 @@ from defer_cli.cli.options import Data, Json, Project
 from defer_cli.cli.output import moment_words, say, show_json
 from defer_cli.cli.steps import Progress, Steps, is_wanted, may_ask
 from defer_cli.domain.duration import parse_duration
-from defer_cli.domain.execution import to_microseconds
+from defer_cli.domain.execution import rfc3339, to_microseconds
 
 if TYPE_CHECKING:
     from defer_cli.cli.place import DataPlace
@@ -42,7 +42,7 @@ def prune(
         return FAILED
     deleted, is_whole = _prune(place, before) if place.has_store() else (0, True)
     if as_json:
-        show_json({"deleted": deleted, "before": before.isoformat().replace("+00:00", "Z"), "is_complete": is_whole})
+        show_json({"deleted": deleted, "before": rfc3339(before), "is_complete": is_whole})
     else:
         print(f"{counted(deleted, 'execution')} deleted")
     if not is_whole:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import TYPE_CHECKING, Protocol
 
-from defer_cli.domain.execution import to_moment
+from defer_cli.domain.execution import second_text
 from defer_cli.domain.visible import visible
 
 if TYPE_CHECKING:
@@ -89,13 +88,7 @@ def form_of(log_format: LogFormat, *, has_time: bool | None) -> Form:
 def _rfc3339(at_us: int) -> str:
     """Return a moment in UTC, in microseconds (RFC 3339)."""
     second, rest = divmod(at_us, _SECOND_US)
-    return f"{_second_in_words(second)}.{rest:06d}Z"
-
-
-@lru_cache(maxsize=8)
-def _second_in_words(second: int) -> str:
-    """Return a moment without its fraction: of records in a row many share it."""
-    return to_moment(second * _SECOND_US).strftime("%Y-%m-%dT%H:%M:%S")
+    return f"{second_text(second)}.{rest:06d}Z"
 
 
 def _logfmt_value(value: object) -> str:

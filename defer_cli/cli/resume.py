@@ -9,7 +9,8 @@ from typing import Any
 from defer_cli.cli.options import Data, Directory, Json, Project
 from defer_cli.cli.output import distance_words, moment_words, say
 from defer_cli.cli.pausing import Names, Outcome, change_pauses
-from defer_cli.domain.listing import moment_text, next_fires
+from defer_cli.domain.execution import rfc3339
+from defer_cli.domain.listing import next_fires
 
 
 def resume(
@@ -23,7 +24,7 @@ def resume(
 
 def _data(outcome: Outcome) -> Mapping[str, Any]:
     fires = _next(outcome, datetime.now(UTC))
-    return {"name": outcome.name, "next": [moment_text(fire) for fire in fires], "changed": outcome.is_changed}
+    return {"name": outcome.name, "next": [rfc3339(fire) for fire in fires], "changed": outcome.is_changed}
 
 
 def _tell(outcome: Outcome) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from defer_cli.console.words import size
+from defer_cli.domain.arguments import decode_arguments
 from defer_cli.domain.function import FunctionSpec
 from defer_cli.domain.secrets import MASK, masked, masked_under
 
@@ -38,19 +39,15 @@ def shown(name: str, value: Any) -> Shown:
 
 def arguments(stored: str, spec: FunctionSpec | None, mask: Sequence[str]) -> list[Shown]:
     """Return stored arguments by name, those by position under the names that the function gives them now."""
-    args, kwargs = _split(json.loads(stored))
-    names = _names(spec, len(args))
-    values = [shown(name, masked_under(name, value, also=mask)) for name, value in zip(names, args, strict=True)]
-    return values + [shown(name, value) for name, value in masked(kwargs, also=mask).items()]
+    given, kwargs = _named(stored, spec, mask)
+    return [shown(name, value) for name, value in (*given, *kwargs.items())]
 
 
 def preview(stored: str, spec: FunctionSpec | None, mask: Sequence[str], most: int = 120) -> str:
     """Return arguments on one line, cut."""
-    args, kwargs = _split(json.loads(stored))
-    names = _names(spec, len(args))
-    values = [masked_under(name, value, also=mask) for name, value in zip(names, args, strict=True)]
-    texts = [json.dumps(value, ensure_ascii=False) for value in values]
-    texts += [f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in masked(kwargs, also=mask).items()]
+    given, kwargs = _named(stored, spec, mask)
+    texts = [json.dumps(value, ensure_ascii=False) for _, value in given]
+    texts += [f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in kwargs.items()]
     line = ", ".join(texts)
     return line if len(line) <= most else line[: most - 1] + "…"
 
@@ -79,13 +76,12 @@ def trigger_line(function: str, stored: str, spec: FunctionSpec | None, mask: Se
 
     Secrets are not in it, and neither are arguments that go by name.
     """
-    args, kwargs = _split(json.loads(stored))
-    if kwargs or len(stored) > MOST_SHOWN:
+    if len(stored) > MOST_SHOWN:
         return None
-    words = []
-    for name, value in zip(_names(spec, len(args)), args, strict=True):
-        hidden = masked_under(name, value, also=mask)
-        words.append(shlex.quote(MASK if hidden == MASK else json.dumps(hidden, ensure_ascii=False)))
+    given, kwargs = _named(stored, spec, mask)
+    if kwargs:
+        return None
+    words = [shlex.quote(MASK if value == MASK else json.dumps(value, ensure_ascii=False)) for _, value in given]
     dashes = ["--"] if any(word.startswith("-") for word in words) else []
     return " ".join(["defer", "trigger", function, *dashes, *words])
 
@@ -97,12 +93,10 @@ def result(stored: str, mask: Sequence[str]) -> Shown:
 
 def whole_arguments(stored: str, spec: FunctionSpec | None, mask: Sequence[str]) -> str:
     """Return stored arguments with their names, all of them; those that have none are called by their number."""
-    args, kwargs = _split(json.loads(stored))
-    names = _names(spec, len(args))
-    given = [(name, masked_under(name, value, also=mask)) for name, value in zip(names, args, strict=True)]
-    counts = Counter(names)
+    given, kwargs = _named(stored, spec, mask)
+    counts = Counter(name for name, _ in given)
     named = {name if name and counts[name] == 1 else f"{name}[{place}]": one for place, (name, one) in enumerate(given)}
-    return _file({**named, **masked(kwargs, also=mask)})
+    return _file({**named, **kwargs})
 
 
 def whole_result(stored: str, mask: Sequence[str]) -> str:
@@ -114,13 +108,11 @@ def _file(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, indent=2) + "\n"
 
 
-def _split(stored: Any) -> tuple[list[Any], Mapping[str, Any]]:
-    return (stored["args"], stored["kwargs"]) if isinstance(stored, dict) else (stored, {})
-
-
-def _names(spec: FunctionSpec | None, count: int) -> list[str]:
-    """Return a name for each of ``count`` arguments by position; the starred parameter takes all it is left."""
-    parameters = () if spec is None else spec.parameters
-    names = [one.name for one in parameters if one.kind in ("positional_only", "positional_or_keyword")]
-    starred = next((one.name for one in parameters if one.kind == "var_positional"), "")
-    return [*names[:count], *([starred] * (count - len(names)))]
+def _named(
+    stored: str, spec: FunctionSpec | None, mask: Sequence[str]
+) -> tuple[list[tuple[str, Any]], Mapping[str, Any]]:
+    """Return arguments by position, each with its name, and those by keyword; secrets masked."""
+    args, kwargs = decode_arguments(stored.encode())
+    names = [""] * len(args) if spec is None else spec.names_of(len(args))
+    given = [(name, masked_under(name, value, also=mask)) for name, value in zip(names, args, strict=True)]
+    return given, masked(kwargs, also=mask)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from defer_cli.domain.duration import in_words
-from defer_cli.domain.execution import to_moment
+from defer_cli.domain.execution import rfc3339, to_moment
 from defer_cli.domain.states import State
 from defer_cli.domain.visible import visible
 
@@ -57,7 +57,7 @@ def moment(value: Moment) -> datetime:
 
 def iso(value: Moment) -> str:
     """Return a moment as machines read it."""
-    return moment(value).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return rfc3339(moment(value), timespec="milliseconds")
 
 
 def utc(value: Moment) -> str:

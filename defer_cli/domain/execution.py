@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
 
 from defer_cli.domain.states import State
 
@@ -20,6 +21,17 @@ def to_microseconds(moment: datetime) -> int:
     """Return a moment as it is stored: whole microseconds since 1970."""
     since = moment - _EPOCH
     return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+
+
+def rfc3339(moment: datetime, *, timespec: str = "auto") -> str:
+    """Return a moment in UTC as RFC 3339 writes it; ``timespec`` as ``datetime.isoformat`` has it."""
+    return moment.isoformat(timespec=timespec).replace("+00:00", "Z")
+
+
+@lru_cache(maxsize=64)
+def second_text(seconds: int) -> str:
+    """Return a moment (seconds since 1970) as RFC 3339 begins it; those that are asked for in a row are few."""
+    return to_moment(seconds * 1_000_000).isoformat()[:19]
 
 
 class ErrorCode(StrEnum):

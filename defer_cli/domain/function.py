@@ -94,6 +94,15 @@ class FunctionSpec:
     parameters: tuple[Parameter, ...] = ()
     doc: str | None = None
 
+    def names_of(self, count: int) -> list[str]:
+        """Return the name that each of ``count`` arguments by position goes to; the starred parameter takes the rest.
+
+        An argument more than there are parameters has the name "".
+        """
+        names = [one.name for one in self.parameters if one.kind in ("positional_only", "positional_or_keyword")]
+        starred = next((one.name for one in self.parameters if one.kind == "var_positional"), "")
+        return [*names[:count], *([starred] * (count - len(names)))]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:

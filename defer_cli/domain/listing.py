@@ -9,7 +9,7 @@ from typing import Any
 
 from defer_cli.domain.cron import Cron
 from defer_cli.domain.errors import CronError
-from defer_cli.domain.execution import to_moment
+from defer_cli.domain.execution import rfc3339, to_moment
 from defer_cli.domain.function import FunctionSpec
 
 
@@ -35,11 +35,6 @@ def in_words(schedule: str) -> str:
     return Cron.parse(schedule).describe()
 
 
-def moment_text(moment: datetime) -> str:
-    """Return a moment in UTC as RFC 3339 writes it."""
-    return moment.isoformat().replace("+00:00", "Z")
-
-
 def function_data(
     spec: FunctionSpec, fires: list[datetime], last: dict[str, Any] | None, *, paused_us: int | None
 ) -> dict[str, Any]:
@@ -52,8 +47,8 @@ def function_data(
         "kind": spec.kind,
         "schedule": spec.schedule,
         "description": in_words(spec.schedule) if spec.schedule else None,
-        "next": [moment_text(fire) for fire in fires],
-        "paused_since": None if paused_us is None else moment_text(to_moment(paused_us)),
+        "next": [rfc3339(fire) for fire in fires],
+        "paused_since": None if paused_us is None else rfc3339(to_moment(paused_us)),
         "retry": asdict(spec.options.retry),
         "concurrency": spec.options.concurrency,
         "max_duration": spec.options.max_duration.total_seconds(),

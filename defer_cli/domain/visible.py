@@ -6,6 +6,11 @@ _JOINERS = "\u200c\u200d"  # they shape letters and emoji, and move nothing
 _NAMED = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
 
 
+def as_text(text: str) -> str:
+    """Return a text as UTF-8 can hold it: what is half a letter (a lone surrogate) is replaced."""
+    return text.encode("utf-8", "replace").decode()
+
+
 def visible(text: str) -> str:
     """Return stored text as one harmless line: controls, escapes, bidi marks and line ends are spelled out."""
     if text.isprintable():

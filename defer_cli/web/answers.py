@@ -7,6 +7,8 @@ from typing import Any
 import msgspec
 from starlette.responses import Response
 
+from defer_cli.domain.visible import as_text
+
 _CODES = {
     202: "aborting",
     400: "bad_request",
@@ -40,8 +42,3 @@ def failure(status: int, message: str, *, code: str | None = None, headers: dict
 def answer_of(content: Any, status: int, headers: dict[str, str] | None = None) -> Response:
     """Return an answer with a JSON body."""
     return Response(msgspec.json.encode(content), status, headers, media_type="application/json")
-
-
-def as_text(text: str) -> str:
-    """Return a text as JSON may hold it: what a caller sent may have halves of characters in it."""
-    return text.encode("utf-8", "replace").decode()

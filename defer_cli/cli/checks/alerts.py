@@ -10,7 +10,7 @@ from defer_cli.cli.check import counted
 from defer_cli.cli.checks.findings import Finding, ok, problem, refused, warning
 from defer_cli.cli.output import distance_words
 from defer_cli.domain.alert_settings import SLACK_VARIABLE, WEBHOOK_VARIABLE
-from defer_cli.domain.execution import to_moment
+from defer_cli.domain.execution import to_microseconds, to_moment
 
 if TYPE_CHECKING:
     from defer_cli.alerts.channels import Outcome
@@ -53,7 +53,7 @@ def send_test(subject: Subject) -> Iterator[Finding]:
     from defer_cli.alerts.messages import Sender
 
     sender = Sender(project=os.path.basename(subject.root or os.getcwd()), machine=socket.gethostname())
-    for name, outcome in trial.send(settings, sender, at_us=int(datetime.now(UTC).timestamp() * 1_000_000)):
+    for name, outcome in trial.send(settings, sender, at_us=to_microseconds(datetime.now(UTC))):
         yield _tested(name, outcome)
 
 

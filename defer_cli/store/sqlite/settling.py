@@ -11,6 +11,7 @@ import msgspec
 from defer_cli.domain.execution import ExecutionError
 from defer_cli.domain.history import HOUR_US, bucket_of
 from defer_cli.domain.settle import Move
+from defer_cli.domain.visible import as_text
 from defer_cli.store.sqlite import statements
 from defer_cli.store.sqlite.inserting import LARGEST_INLINE
 from defer_cli.store.sqlite.session import Session
@@ -197,13 +198,9 @@ def encode_error(error: ExecutionError | None) -> bytes | None:
         return msgspec.json.encode(
             replace(
                 error,
-                type=_as_text(error.type),
-                message=_as_text(error.message),
-                traceback=_as_text(error.traceback),
-                location=None if error.location is None else _as_text(error.location),
+                type=as_text(error.type),
+                message=as_text(error.message),
+                traceback=as_text(error.traceback),
+                location=None if error.location is None else as_text(error.location),
             )
         )
-
-
-def _as_text(text: str) -> str:
-    return text.encode("utf-8", "replace").decode()
