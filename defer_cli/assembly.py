@@ -98,6 +98,7 @@ class Runner:
         self._hurry = asyncio.Event()
         self._fatal: BaseException | None = None
         self._taken_back: list[Running] = []
+        self._guilty: list[Running] = []
         self._functions: dict[str, FunctionSpec] = {}
         self._problems: Sequence[Problem] = ()
         self._api: Server | None = None
@@ -195,6 +196,7 @@ class Runner:
         if not store.stopped_cleanly():
             store.quick_check()
         self._taken_back = take_back(store)
+        self._guilty = store.guilty()
         take_from_the_future(store)
         with store.transaction():
             store.start_runner(name=self._name, pid=os.getpid(), version=__version__)
@@ -283,6 +285,7 @@ class Runner:
         await self._inbox.run()
         self._add_alarms()
         await self._reload.begin(found)
+        self._dispatcher.charge(self._guilty)
         for name in plan.triggers:
             await self._trigger(name)
         self._alarm.start()

@@ -5,13 +5,27 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from enum import Enum
+from enum import Enum, IntEnum
 
 from defer_cli.domain.execution import ErrorCode, ExecutionError
 from defer_cli.domain.retry import NO_RETRY, RetryPolicy
 from defer_cli.domain.states import State
 
 _MICROSECOND = timedelta(microseconds=1)
+LOSSES_TO_ISOLATE = 2
+"""Runner deaths in a row that found an execution running: from so many on it is run isolated."""
+LOSSES_TO_CHARGE = 3
+"""From so many on, one that was isolated is charged with the runner's death."""
+
+
+class Isolation(IntEnum):
+    """Whether an execution is run alone in a process of its own, and why."""
+
+    NONE = 0
+    SUSPECT = 1
+    """A process died with it and others in it, or its runner did, again and again: perhaps because of it."""
+    KILLER = 2
+    """It was alone in its process when that died. It stays isolated until it ends."""
 
 
 @dataclass(slots=True, eq=False)
@@ -24,7 +38,7 @@ class Running:
     attempt: int
     charged: int
     scheduled_us: int
-    is_suspect: bool = False
+    isolation: Isolation = Isolation.NONE
     losses: int = 0
     is_aborting: bool = False
     arguments: bytes | None = None
@@ -51,9 +65,13 @@ class Raised:
 
 @dataclass(frozen=True, slots=True)
 class Died:
-    """Its process ended before it did; ``cause`` in words."""
+    """Its process ended before it did; ``cause`` in words.
+
+    ``was_alone``: nothing else had run in that process, so that its end is this execution's doing.
+    """
 
     cause: str
+    was_alone: bool = False
 
 
 Outcome = Returned | Raised | Died
@@ -86,7 +104,7 @@ class Move:
     is_delayed: bool = False
     charged: int = 0
     losses: int = 0
-    is_suspect: bool = False
+    isolation: Isolation = Isolation.NONE
     result: bytes | None = None
     error: ExecutionError | None = None
 
@@ -109,13 +127,14 @@ def settle(
     if isinstance(outcome, Returned):
         return _move(running, "succeed", State.SUCCEED, now_us, result=outcome.result)
     if reason is not None:  # a stop or a neighbour's end: whatever it raised, it was asked to end
-        return _move(running, "interrupt", State.CREATED, now_us, is_suspect=running.is_suspect)
+        return _move(running, "interrupt", State.CREATED, now_us, isolation=running.isolation)
     if isinstance(outcome, Raised):
         return _failed(running, outcome.error, now_us, policy if outcome.is_retryable else NO_RETRY, dice)
     died = ExecutionError(code=ErrorCode.RAISED, type="ProcessDied", message=outcome.cause)
-    if running.is_suspect:
-        return _failed(running, died, now_us, policy, dice, is_suspect=True)
-    return _move(running, "interrupt", State.CREATED, now_us, is_suspect=True, error=died)
+    if outcome.was_alone:
+        return _failed(running, died, now_us, policy, dice, isolation=Isolation.KILLER)
+    suspected = max(running.isolation, Isolation.SUSPECT)
+    return _move(running, "interrupt", State.CREATED, now_us, isolation=suspected, error=died)
 
 
 def aborted_instead(move: Move) -> Move:
@@ -141,7 +160,7 @@ def _failed(
     policy: RetryPolicy,
     dice: Callable[[], float],
     *,
-    is_suspect: bool = False,
+    isolation: Isolation = Isolation.NONE,
 ) -> Move:
     wait = policy.delay_before(running.charged + 1, dice=dice)
     if wait is None:
@@ -153,7 +172,7 @@ def _failed(
         now_us,
         scheduled_us=now_us + wait // _MICROSECOND,
         used_retries=1,
-        is_suspect=is_suspect,
+        isolation=Isolation.KILLER if running.isolation is Isolation.KILLER else isolation,
         error=error,
     )
 
@@ -177,7 +196,7 @@ def _move(
     *,
     scheduled_us: int | None = None,
     used_retries: int = 0,
-    is_suspect: bool = False,
+    isolation: Isolation = Isolation.NONE,
     result: bytes | None = None,
     error: ExecutionError | None = None,
 ) -> Move:
@@ -195,7 +214,7 @@ def _move(
         scheduled_us=scheduled_us,
         is_delayed=scheduled_us is not None,
         charged=running.charged + used_retries,
-        is_suspect=is_suspect,
+        isolation=isolation,
         result=result,
         error=error,
     )

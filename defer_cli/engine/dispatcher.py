@@ -28,6 +28,7 @@ from defer_cli.domain.settle import (
 from defer_cli.domain.states import State
 from defer_cli.engine.endings import GRACE_SECONDS, Endings
 from defer_cli.engine.events import Aborting, LeftQueue, Listener, Started, WorkerDied
+from defer_cli.engine.isolated import PLACES, Isolated, Marked
 from defer_cli.engine.roster import Roster
 from defer_cli.engine.slots import Slots
 from defer_cli.engine.standstill import Standstill
@@ -46,7 +47,7 @@ class Dispatcher:
     """Keeps no queue: free slots go to the writer's claim, what it took goes to workers at once."""
 
     def __init__(self, *, slots: int, listener: Listener, clock: Callable[[], int]) -> None:
-        self._slots = Slots(slots, self._grant)
+        self._slots = Slots(slots, self._grant, self._grant_isolated)
         self._listener = listener
         self._clock = clock
         self._roster = Roster()
@@ -55,6 +56,7 @@ class Dispatcher:
         self.standstill = Standstill(self.waiting)
         self._endings = Endings()
         self._deadlines = self._endings.deadlines
+        self._isolated = Isolated(self._roster, begin=self._begin_isolated, put_back=self._put_back)
         self._is_draining = False
         self.failures = 0
         self._next_due_us: int | None = None
@@ -65,7 +67,8 @@ class Dispatcher:
     def attach(self, writer: Writer, pool: Pool) -> None:
         """Learn the two parts it stands between."""
         self.writer = writer
-        self.pool = pool
+        self.pool = self._isolated.pool = pool
+        writer.grant_isolated(PLACES)
 
     def set_functions(self, specs: Mapping[str, FunctionSpec]) -> None:
         """Claim these functions from now on, under their limits."""
@@ -136,6 +139,9 @@ class Dispatcher:
         frames: dict[WorkerProcess, list[StartItem]] = {}
         loads: dict[Crew, dict[WorkerProcess, int]] = {}
         for running in started:
+            if running.isolation:
+                self._isolated.take(running, marked.get(running.id))
+                continue
             crew = self.pool.route(running.function)
             if crew is None:  # it went with a reload between claim and commit
                 self._put_back(running)
@@ -182,13 +188,20 @@ class Dispatcher:
             trace=running.trace,
         )
 
+    def _begin_isolated(self, running: Running, crew: Crew, worker: WorkerProcess, marked: Marked) -> None:
+        item = self._assign(running, crew, worker, asyncio.get_running_loop().time())
+        item.marked = marked
+        worker.begin([item])
+        if _log.isEnabledFor(logging.DEBUG):
+            self._listener.tell(Started(running.function, running.id, running.attempt, worker.pid))
+
     def _put_back(self, running: Running) -> None:
         self.set_functions(self.pool.specs)
         self._end_unplaced(running)
 
     def _end_unplaced(self, running: Running) -> None:
         """End an attempt that no worker has seen."""
-        self.writer.grant(1)
+        (self._grant_isolated if running.isolation else self.writer.grant)(1)
         self._write([self._move(running, None, Died("no worker took it"), Reason.STOP, self._clock())])
 
     def worker_ready(self, worker: WorkerProcess) -> None:
@@ -198,6 +211,9 @@ class Dispatcher:
     def worker_retired(self, worker: WorkerProcess) -> None:
         """A worker stopped taking work (it retires): its free slots are gone, what it runs goes on."""
         self._slots.retired(worker)
+
+    def _grant_isolated(self, places: int) -> None:
+        self.writer.grant_isolated(places)
 
     def _grant(self, slots: int) -> None:
         self.writer.grant(slots)
@@ -235,6 +251,8 @@ class Dispatcher:
         self._write(moves)
         if worker.is_retiring:
             self.pool.leave_if_done(worker)
+        elif worker.is_alone:
+            self._isolated.freed(worker)
 
     def _release(self, assigned: Assigned) -> None:
         seq = assigned.running.seq
@@ -249,14 +267,16 @@ class Dispatcher:
     def worker_died(self, worker: WorkerProcess) -> None:
         """A process ended: unasked, all in it are suspects; condemned by us, its neighbours are interrupted."""
         lost = list(worker.assigned.values())
-        if worker.has_joined and not worker.is_retiring and not self._is_draining:
+        if worker.is_alone:
+            self._isolated.died(worker)
+        if (worker.has_joined or (worker.is_alone and lost)) and not worker.is_retiring and not self._is_draining:
             self._listener.tell(WorkerDied(worker.pid, worker.exit_cause, len(lost)))
         moves: list[Move] = []
         now_us = self._clock()
         for assigned in lost:
             self._release(assigned)
             reason = assigned.reason or (Reason.NEIGHBOUR if worker.is_condemned else None)
-            died = Died(f"its process {worker.exit_cause}")
+            died = Died(f"its process {worker.exit_cause}", was_alone=worker.is_alone and worker.begun == 1)
             moves.append(self._move(assigned.running, assigned.spec, died, reason, now_us))
         if worker.has_joined and not worker.is_retiring:
             self._slots.lost()
@@ -317,6 +337,16 @@ class Dispatcher:
                 self._end_unplaced(running)
         self._endings.abort(attempts)
 
+    def charge(self, guilty: Sequence[Running]) -> None:
+        """Settle what is still started since a runner died with it, not for the first time."""
+        specs, now_us = self.pool.specs, self._clock()
+        moves = []
+        for running in guilty:
+            spec = specs.get(running.function)
+            died = Died(f"its runner died while it ran, {running.losses} times in a row", was_alone=True)
+            moves.append(self._move(running, spec, died, None if spec else Reason.STOP, now_us))
+        self._write(moves)
+
     # The end.
 
     @property
@@ -338,6 +368,7 @@ class Dispatcher:
         """Stop claiming and wait up to ``grace`` for what can still end; then ask the rest to end, then kill it."""
         roster, endings = self._roster, self._endings
         self._is_draining = True
+        self._isolated.stop()
         self.writer.set_functions({})
         with suppress(StoreError):
             await self.writer.submit(lambda store: None)  # a claim on its way has been handed out when this returns

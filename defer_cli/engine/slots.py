@@ -12,12 +12,14 @@ Answer = Callable[[], None]
 class Slots:
     """Lets no worker run more than ``size`` attempts that do not wait.
 
-    ``grant`` lets the claim take so many more executions, fewer when negative.
+    ``grant`` lets the claim take so many more executions, fewer when negative; ``grant_isolated`` so many more that are
+    to be run isolated.
     """
 
-    def __init__(self, size: int, grant: Callable[[int], None]) -> None:
+    def __init__(self, size: int, grant: Callable[[int], None], grant_isolated: Callable[[int], None]) -> None:
         self._size = size
         self._grant = grant
+        self._grant_isolated = grant_isolated
         self._resuming: dict[WorkerProcess, dict[Assigned, Answer]] = {}
 
     def have_room(self, load: int) -> bool:
@@ -82,12 +84,16 @@ class Slots:
             answer()
         if resuming is not None and not resuming:
             del self._resuming[worker]
-        if left and not worker.is_retiring:
+        if left and worker.is_alone:
+            self._grant_isolated(left)
+        elif left and not worker.is_retiring:
             self._grant(left)
 
     def _take(self, assigned: Assigned) -> None:
         self._occupy(assigned)
-        if not assigned.process.is_retiring:
+        if assigned.process.is_alone:
+            self._grant_isolated(-1)
+        elif not assigned.process.is_retiring:
             self._grant(-1)
 
     def _occupy(self, assigned: Assigned) -> None:

@@ -17,6 +17,7 @@ from defer_cli.domain.retention import Round
 from defer_cli.domain.settle import Move, Running
 from defer_cli.domain.states import State
 from defer_cli.store.figures import Figures
+from defer_cli.store.health import Health
 from defer_cli.store.outbox import Outbox
 
 
@@ -46,6 +47,8 @@ class Claim:
     ended: list[Ending]
     next_due_us: int | None = None
     """When the next execution is due that this claim left because its time has not come; None: none known."""
+    isolated: int = 0
+    """How many of those started are to be run isolated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +140,7 @@ class RunnerRecord:
     stopped_us: int | None
 
 
-class Store(Protocol):
+class Store(Health, Protocol):
     """The writing side: one owner, one connection. Every moment is microseconds since 1970."""
 
     @property
@@ -160,8 +163,11 @@ class Store(Protocol):
         """Store calls, one result each; an id that exists answers with its execution, or is refused when the
         function or the arguments differ. Arguments are compared in their hashed form."""
 
-    def claim(self, *, limit: int, runner: str, functions: Mapping[str, Limit]) -> Claim:
+    def claim(self, *, limit: int, isolated: int = 0, runner: str, functions: Mapping[str, Limit]) -> Claim:
         """Start up to ``limit`` due executions of ``functions``, by (scheduled, seq); locks what it counts.
+
+        Those to be run isolated do not count among them: up to ``isolated`` of them are started. They hold up no others
+        but those of a function that runs one at a time.
 
         A change of ``functions`` is seen when it is another object than that of the last claim.
         """
@@ -227,7 +233,14 @@ class Store(Protocol):
     def take_back(self, *, limit: int) -> list[Running]:
         """Make what a dead runner left started created again (uncharged, ``losses`` + 1), aborting aborted.
 
-        Returns the attempts it ended, at most ``limit``; call it until it returns none.
+        From the second loss in a row on they are to be run isolated. Returns the attempts it ended, at most ``limit``;
+        call it until it returns none. What ``guilty`` returns it leaves.
+        """
+
+    def guilty(self) -> list[Running]:
+        """Return what was isolated and found started by the third death of a runner in a row: it is to be charged.
+
+        Its ``losses`` count that death.
         """
 
     def step_back(self, *, limit: int) -> int:
@@ -271,33 +284,6 @@ class Store(Protocol):
 
     def place(self, id: str) -> tuple[str, str] | None:
         """Return function and state of an execution; None when there is none."""
-
-    def start_runner(self, *, name: str, pid: int, version: str) -> None:
-        """Record that this runner owns the store."""
-
-    def stop_runner(self, *, name: str) -> None:
-        """Record that it stopped in good order."""
-
-    def touch(self) -> None:
-        """Write something small that nobody reads, to find out whether the store takes what it is given."""
-
-    def stopped_cleanly(self) -> bool:
-        """Return whether the last runner stopped in good order, or there was none."""
-
-    def quick_check(self) -> None:
-        """Raise ``StoreError`` when the database is damaged; takes time with its size."""
-
-    def checkpoint_is_due(self) -> bool:
-        """Return whether enough was written ahead to be folded into the database."""
-
-    def checkpoint(self) -> None:
-        """Fold what was written ahead into the database, without waiting for readers."""
-
-    def close(self) -> None:
-        """Close the store."""
-
-    def abandon(self) -> None:
-        """Close the store after a fatal error: leave the files as they are, for the next start to recover."""
 
 
 class Reader(Figures, Protocol):

@@ -61,6 +61,8 @@ class Writer:
         self._is_stopping = False
         self._granted = 0  # written by the loop only, as _taken is by the thread only: no lock is needed
         self._taken = 0
+        self._granted_isolated = 0
+        self._taken_isolated = 0
         self._functions: Mapping[str, Limit] = {}
         self._busy = False
         self._handed_over = 0  # answers that have left the thread, and those that have reached the loop
@@ -89,6 +91,12 @@ class Writer:
         """Let the claim take ``slots`` more executions (fewer when negative)."""
         self._granted += slots
         if slots > 0:
+            self._ring()
+
+    def grant_isolated(self, places: int) -> None:
+        """Let the claim take ``places`` more executions that are to be run isolated (fewer when negative)."""
+        self._granted_isolated += places
+        if places > 0:
             self._ring()
 
     @property
@@ -282,13 +290,21 @@ class Writer:
                     _insert(list(requests), store, turn)
                 else:
                     turn.results += [_guarded(request.on_done, work, store) for request in requests]
-            free = self._granted - self._taken
-            if free > 0 and not self._is_stopping:
-                turn.claim = store.claim(limit=free, runner=self._runner, functions=self._functions)
+            if not self._is_stopping:
+                turn.claim = self._claim()
             if turn.chunks:
                 self._append(turn.chunks)
         if turn.claim is not None:
-            self._taken += len(turn.claim.started)
+            self._taken_isolated += turn.claim.isolated
+            self._taken += len(turn.claim.started) - turn.claim.isolated
+
+    def _claim(self) -> Claim | None:
+        free, isolated = self._granted - self._taken, self._granted_isolated - self._taken_isolated
+        if free <= 0 and isolated <= 0:
+            return None
+        return self._store.claim(
+            limit=max(free, 0), isolated=max(isolated, 0), runner=self._runner, functions=self._functions
+        )
 
     def _append(self, chunks: Sequence[LogChunk]) -> None:
         try:

@@ -173,6 +173,13 @@ class Pool:
             raise
         return worker
 
+    async def start_alone(self, crew: Crew) -> WorkerProcess | None:
+        """Start a worker beyond the pool, for one execution at a time; None: it died while it loaded."""
+        worker = await self._start()
+        worker.is_alone = True
+        await self._load(worker, crew)
+        return worker if worker.is_usable else None
+
     def _load(self, worker: WorkerProcess, crew: Crew) -> asyncio.Future[dict[int, str]]:
         self._crews[worker] = crew
         future: asyncio.Future[dict[int, str]] = asyncio.get_running_loop().create_future()
@@ -201,7 +208,7 @@ class Pool:
             _log.error("a worker %s while it loaded the functions", worker.exit_cause)
             waiting.set_result(dict.fromkeys(crew.numbers.values(), f"the worker {worker.exit_cause}") if crew else {})
         self._on_death(worker)
-        if not self._is_stopping and crew is self.crew and not worker.is_retiring:
+        if not self._is_stopping and crew is self.crew and not (worker.is_retiring or worker.is_alone):
             self._replace_one()
         try:
             self._on_pids([other.pid for other in self.processes])

@@ -73,6 +73,10 @@ class WorkerProcess(asyncio.Protocol):
         self.is_condemned = False
         """Whether the runner ended it because of one attempt: the others in it are not to blame."""
         self.exit_cause = ""
+        self.is_alone = False
+        """Whether it is beyond the pool, for one execution at a time."""
+        self.begun = 0
+        """How many attempts have begun in it."""
         self.waiting = 0
         self._on_frame = on_frame
         self._on_exit = on_exit
@@ -138,6 +142,7 @@ class WorkerProcess(asyncio.Protocol):
 
     def begin(self, items: Sequence[StartItem]) -> None:
         """Have it run attempts, in as many frames as they need."""
+        self.begun += len(items)
         for start, end in cuts([_size(item) for item in items]):
             self.send(Start(list(items[start:end])))
 

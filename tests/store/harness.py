@@ -85,13 +85,15 @@ def limits(*functions: str, **limited: Limit | int) -> Mapping[str, Limit]:
     return _LIMITS.setdefault(tuple(sorted(wanted.items(), key=lambda item: item[0])), wanted)
 
 
-def claim(store: Store, functions: Mapping[str, Limit] | None = None, *, limit: int = 10) -> Claim:
+def claim(store: Store, functions: Mapping[str, Limit] | None = None, *, limit: int = 10, isolated: int = 0) -> Claim:
     with store.transaction():
-        return store.claim(limit=limit, runner="a", functions=functions or limits())
+        return store.claim(limit=limit, isolated=isolated, runner="a", functions=functions or limits())
 
 
-def start(store: Store, functions: Mapping[str, Limit] | None = None, *, limit: int = 10) -> list[Running]:
-    return claim(store, functions, limit=limit).started
+def start(
+    store: Store, functions: Mapping[str, Limit] | None = None, *, limit: int = 10, isolated: int = 0
+) -> list[Running]:
+    return claim(store, functions, limit=limit, isolated=isolated).started
 
 
 def ids(items: Sequence[Any]) -> list[str]:

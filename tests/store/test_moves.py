@@ -9,7 +9,7 @@ from itertools import product
 import pytest
 
 from defer_cli.domain.execution import to_moment
-from defer_cli.domain.settle import Move, Running
+from defer_cli.domain.settle import Isolation, Move, Running
 from defer_cli.domain.states import MOVES, State
 from defer_cli.store.contract import Reader, Store
 from tests.store.harness import (
@@ -208,9 +208,9 @@ def test_a_retry_counts_as_charged_and_an_interrupt_does_not(store: Store, reade
 def test_a_suspect_is_remembered(store: Store) -> None:
     enqueue(store)
     (running,) = start(store)
-    apply(store, interrupt(running, is_suspect=True))
+    apply(store, interrupt(running, isolation=Isolation.SUSPECT))
 
-    assert start(store)[0].is_suspect
+    assert start(store, isolated=1)[0].isolation is Isolation.SUSPECT
 
 
 def test_abort_tells_what_is_running(store: Store) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from defer_cli.domain.settle import Isolation
 from defer_cli.domain.states import State
 from defer_cli.store.contract import Reader, Store
 from tests.store.harness import (
@@ -80,18 +81,34 @@ def test_a_loss_is_an_attempt(store: Store, reader: Reader) -> None:
     assert [(attempt.number, attempt.outcome) for attempt in reader.attempts(id)] == [(1, "loss")]
 
 
-def test_the_death_of_a_runner_makes_no_suspect(store: Store) -> None:
+def test_from_the_second_death_of_a_runner_on_it_is_isolated(store: Store) -> None:
     enqueue(store)
-    suspected = []
-    for _ in range(2):
-        start(store)
+    isolations = []
+    for _ in range(3):
+        (running,) = start(store, isolated=1)
+        isolations.append(running.isolation)
         _take_back(store)
-        (running,) = start(store)
-        suspected.append(running.is_suspect)
-        with store.transaction():
-            store.take_back(limit=1)
 
-    assert suspected == [False, False]
+    assert isolations == [Isolation.NONE, Isolation.NONE, Isolation.SUSPECT]
+
+
+def test_what_was_isolated_at_the_third_death_of_a_runner_is_left_to_be_charged(store: Store, reader: Reader) -> None:
+    id = enqueue(store)
+    for _ in range(2):
+        start(store, isolated=1)
+        _take_back(store)
+    start(store, isolated=1)
+
+    assert store.guilty()[0].losses == 3
+    assert _take_back(store) == []
+    assert state(reader, id) is State.STARTED
+
+
+def test_nobody_is_guilty_of_what_happened_once(store: Store) -> None:
+    enqueue(store)
+    start(store)
+
+    assert store.guilty() == []
 
 
 def test_any_other_end_of_an_attempt_forgets_the_losses(store: Store, clock: Clock, reader: Reader) -> None:

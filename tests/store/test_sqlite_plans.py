@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from defer_cli.store.sqlite import figures_statements, statements
+from defer_cli.store.sqlite import figures_statements, statements, waiting_statements
 from defer_cli.store.sqlite.migrations import MIGRATIONS
 
 
@@ -33,6 +33,11 @@ def _plan(connection: sqlite3.Connection, statement: str) -> str:
         ("CLAIM_DUE", "executions_due (function=? AND scheduled_us>?)"),
         ("CLAIM_DUE_AT_ONCE", "executions_due (function=? AND scheduled_us=? AND seq>?)"),
         ("CLAIM_NEVER_STARTED", "executions_due (function=? AND scheduled_us>? AND scheduled_us<?)"),
+        ("CLAIM_ISOLATED", "INDEX executions_isolated (scheduled_us<?)"),
+        ("CLAIM_ISOLATED_NEXT", "INDEX executions_isolated (scheduled_us>?)"),
+        ("CLAIM_ISOLATED_FIRST", "INDEX executions_isolated"),
+        ("HAS_ISOLATED", "INDEX executions_isolated"),
+        ("STEP_BACK_ISOLATED", "executions_isolated (scheduled_us>?)"),
         ("CLAIM_READ", "e USING INTEGER PRIMARY KEY"),
         ("CLAIM", "executions USING INTEGER PRIMARY KEY"),
         ("APPLY_SUCCEED", "executions USING INTEGER PRIMARY KEY"),
@@ -45,7 +50,6 @@ def _plan(connection: sqlite3.Connection, statement: str) -> str:
         ("GET", "(id=?)"),
         ("RESULTS", "(id=?)"),
         ("PREVIEWS", "(id=?)"),
-        ("COUNT_DUE", "executions_due (function=? AND scheduled_us<?)"),
         ("COUNT_CHILDREN", "executions_of_parent (parent=?)"),
         ("LAST_EXECUTIONS", "executions_of_function (function=?)"),
         ("TICKS", "PRIMARY KEY (function=?)"),
@@ -60,6 +64,17 @@ def _plan(connection: sqlite3.Connection, statement: str) -> str:
 )
 def test_a_statement_uses_its_index(connection: sqlite3.Connection, name: str, expected: str) -> None:
     assert expected in _plan(connection, getattr(statements, name))
+
+
+@pytest.mark.parametrize("index", ["executions_due (function=?", "executions_isolated"])
+@pytest.mark.parametrize(
+    "name", ["COUNT_DUE", "COUNT_WAITING", "COUNT_WAITING_RETRIES", "COUNT_COMING_RETRIES", "OLDEST_DUE_US"]
+)
+def test_what_waits_is_counted_by_both_indexes(connection: sqlite3.Connection, name: str, index: str) -> None:
+    plan = _plan(connection, getattr(waiting_statements, name))
+
+    assert index in plan
+    assert "SCAN executions\n" not in plan + "\n"
 
 
 @pytest.mark.parametrize(
@@ -78,7 +93,16 @@ def test_a_figure_is_read_by_its_index(connection: sqlite3.Connection, name: str
 
 
 @pytest.mark.parametrize(
-    "name", ["CLAIM_DUE", "CLAIM_DUE_AT_ONCE", "CLAIM_NEVER_STARTED", "DISCARD_DUE", "LENGTHEN_GAP"]
+    "name",
+    [
+        "CLAIM_DUE",
+        "CLAIM_DUE_AT_ONCE",
+        "CLAIM_ISOLATED",
+        "CLAIM_ISOLATED_FIRST",
+        "CLAIM_NEVER_STARTED",
+        "DISCARD_DUE",
+        "LENGTHEN_GAP",
+    ],
 )
 def test_a_queue_is_read_in_order_without_sorting(connection: sqlite3.Connection, name: str) -> None:
     assert "TEMP B-TREE" not in _plan(connection, getattr(statements, name))

@@ -1,4 +1,7 @@
-"""Starting what is due: by (scheduled, seq) over all functions, never more of one than its limit."""
+"""Starting what is due: by (scheduled, seq) over all functions, never more of one than its limit.
+
+What is to be run isolated comes first, and from a queue of its own (``isolating``).
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,10 @@ import sys
 from collections.abc import Mapping
 
 from defer_cli.domain.errors import StoreError
-from defer_cli.domain.settle import Running
+from defer_cli.domain.settle import Isolation, Running
 from defer_cli.domain.states import State
 from defer_cli.store.contract import Claim, Ending, Limit
-from defer_cli.store.sqlite import statements
+from defer_cli.store.sqlite import isolating, statements
 from defer_cli.store.sqlite.session import Session
 from defer_cli.store.sqlite.statements import as_list
 
@@ -18,18 +21,25 @@ MOST_ENDED = 1_000
 _FIRST_LOOK = 4
 _LONGEST_LOOK = 1_000
 _NO_OTHER = (sys.maxsize, 0, "")
+ISOLATIONS = tuple(Isolation)
+"""By number: a look-up costs less than the enumeration's call."""
 
 
-def claim(session: Session, *, limit: int, runner: str, functions: Mapping[str, Limit]) -> Claim:
-    """Start up to ``limit`` due executions of ``functions``."""
+def claim(session: Session, *, limit: int, isolated: int, runner: str, functions: Mapping[str, Limit]) -> Claim:
+    """Start up to ``limit`` due executions of ``functions``, and up to ``isolated`` of those to be run isolated."""
     session.require_transaction()
     now = session.now()
     if functions is not session.claimable:
         session.claimable = functions
         session.heads.release_all()
     result = Claim([], [])
+    if session.may_hold_isolated:
+        _start(session, isolating.pick(session, functions, now, isolated), runner, now, result)
+        result.isolated = len(result.started)
+        limit += result.isolated
+    behind: set[str] = set()
     while len(result.started) < limit and len(result.ended) < MOST_ENDED:
-        picking = _Picking(session, functions, now, limit - len(result.started))
+        picking = _Picking(session, functions, now, limit - len(result.started), behind)
         picking.pick()
         if picking.picked:
             _start(session, picking.picked, runner, now, result)
@@ -37,6 +47,8 @@ def claim(session: Session, *, limit: int, runner: str, functions: Mapping[str, 
             _meet_limit(session, function, functions[function], now, result)
         if not picking.picked:
             break
+    for function in behind:
+        session.heads.release(function)
     result.started.sort(key=lambda running: (running.scheduled_us, running.seq))
     head = session.heads.first()
     if head is not None:
@@ -45,6 +57,8 @@ def claim(session: Session, *, limit: int, runner: str, functions: Mapping[str, 
             result.next_due_us = head[0]
         elif has_more_to_end:
             result.next_due_us = now
+    if session.may_hold_isolated:
+        result.next_due_us = isolating.earlier(session, now, result.next_due_us)
     return result
 
 
@@ -63,8 +77,11 @@ class _Look:
 class _Picking:
     """One walk over the heads of functions, in the order of the queue."""
 
-    def __init__(self, session: Session, functions: Mapping[str, Limit], now: int, limit: int) -> None:
+    def __init__(
+        self, session: Session, functions: Mapping[str, Limit], now: int, limit: int, behind: set[str]
+    ) -> None:
         self._session = session
+        self._behind = behind
         self._functions = functions
         self._now = now
         self._limit = limit
@@ -75,7 +92,8 @@ class _Picking:
 
     def pick(self) -> None:
         """Fill ``picked``; ``full`` are functions whose places are all held now, left out of the heads."""
-        heads = self._session.heads
+        session = self._session
+        heads = session.heads
         while len(self.picked) < self._limit:
             head = heads.first()
             if head is None or head[0] > self._now:
@@ -85,14 +103,20 @@ class _Picking:
             if options is None:
                 heads.park_unknown(function)
                 continue
+            first = isolating.first_of(session, function) if options.concurrency == 1 else None
+            if first is not None and first < head[:2]:
+                self._behind.add(function)
+                heads.park_at_limit(function)
+                continue
             places = self._limit - len(self.picked)
             is_limited = options.concurrency is not None
             if options.concurrency is not None:
-                held = self._session.counters.running(function) + self._taken.get(function, 0)
+                held = session.counters.running(function) + self._taken.get(function, 0)
                 places = min(places, options.concurrency - held)
             if places > 0:
                 heads.take_first()
-                taken = self._take(function, places, heads.first() or _NO_OTHER)
+                bound = heads.first() or _NO_OTHER
+                taken = self._take(function, places, bound if first is None else min(bound, (*first, "")))
                 if is_limited:
                     self._taken[function] = self._taken.get(function, 0) + taken
                     self._park_if_full(function, options)
@@ -152,7 +176,7 @@ def _start(session: Session, picked: list[int], runner: str, now: int, result: C
     expired: list[tuple[int, str, str]] = []
     started_of: dict[str, int] = {}
     for row in rows:
-        seq, id, function, attempt, charged, due, is_suspect, losses, parent, discard, arguments, metadata, trace = row
+        seq, id, function, attempt, charged, due, isolation, losses, parent, discard, arguments, metadata, trace = row
         if discard is not None and attempt == 0 and discard <= now:
             expired.append((seq, id, function))
             continue
@@ -166,7 +190,7 @@ def _start(session: Session, picked: list[int], runner: str, now: int, result: C
                 attempt + 1,
                 charged,
                 due,
-                is_suspect == 1,
+                ISOLATIONS[isolation],
                 losses,
                 False,
                 arguments,

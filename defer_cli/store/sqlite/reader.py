@@ -16,7 +16,7 @@ from defer_cli.domain.retention import Round
 from defer_cli.domain.states import State
 from defer_cli.store.contract import Found, Gap, LogLine, LogPart, RunnerRecord, Waiting
 from defer_cli.store.figures import Activity, Counted, Failing
-from defer_cli.store.sqlite import figures, finding, outbox_statements, pruning, statements
+from defer_cli.store.sqlite import figures, finding, outbox_statements, pruning, statements, waiting_statements
 from defer_cli.store.sqlite.connection import open_reading, reporting
 from defer_cli.store.sqlite.inserting import NO_ARGUMENTS
 from defer_cli.store.sqlite.migrations import MIGRATIONS, check_is_known, check_is_ours, schema_version
@@ -140,14 +140,14 @@ class SqliteReader:
             functions = self._waiting_functions()
         due = 0
         for function in set(functions) - set(without):
-            due += self._read(statements.COUNT_DUE, function, now_us)[0][0]
+            due += self._read(waiting_statements.COUNT_DUE, function, now_us)[0][0]
         return due
 
     def count_waiting(self, *, now_us: int, limit: int) -> dict[str, Waiting]:
         """Return how many created executions of each function are due, and how many are not yet."""
         share = max(limit // max(len(self._waiting_functions()), 1), _LEAST_SHARE)
         told = {}
-        for function, count, later, due in self._read(statements.COUNT_WAITING, now_us, share):
+        for function, count, later, due in self._read(waiting_statements.COUNT_WAITING, now_us, share):
             if later < share:
                 told[function] = Waiting(due, later)
             elif due < share:
@@ -159,19 +159,23 @@ class SqliteReader:
     def count_waiting_retries(self) -> int:
         """Return how many executions wait for a retry."""
         return sum(
-            self._read(statements.COUNT_WAITING_RETRIES, function)[0][0] for function in self._waiting_functions()
+            self._read(waiting_statements.COUNT_WAITING_RETRIES, function)[0][0]
+            for function in self._waiting_functions()
         )
 
     def count_coming_retries(self, *, now_us: int, limit: int) -> int:
         """Return how many of the ``limit`` executions of each function that are due next wait for a retry."""
         return sum(
-            self._read(statements.COUNT_COMING_RETRIES, function, now_us, limit)[0][0]
+            self._read(waiting_statements.COUNT_COMING_RETRIES, function, now_us, limit)[0][0]
             for function in self._waiting_functions()
         )
 
     def oldest_due_us(self, *, now_us: int) -> int | None:
         """Return since when the execution that is due longest waits."""
-        heads = [self._read(statements.OLDEST_DUE_US, function, now_us)[0][0] for function in self._waiting_functions()]
+        heads = [
+            self._read(waiting_statements.OLDEST_DUE_US, function, now_us)[0][0]
+            for function in self._waiting_functions()
+        ]
         return min((head for head in heads if head is not None), default=None)
 
     def last_runner(self) -> RunnerRecord | None:

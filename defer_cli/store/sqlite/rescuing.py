@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from defer_cli.domain.settle import Running
+from defer_cli.domain.settle import LOSSES_TO_CHARGE, LOSSES_TO_ISOLATE, Isolation, Running
 from defer_cli.domain.states import State
 from defer_cli.store.sqlite import statements
 from defer_cli.store.sqlite.session import Session
@@ -12,13 +12,13 @@ from defer_cli.store.sqlite.statements import as_list
 
 
 def take_back(session: Session, *, limit: int) -> list[Running]:
-    """Make what a dead runner left started created again, aborting aborted."""
+    """Make what a dead runner left started created again, aborting aborted; all but what ``guilty`` returns."""
     session.require_transaction()
     counters, now = session.counters, session.now()
     left = min(limit, counters.total(State.STARTED, State.ABORTING))
     if left == 0:
         return []
-    rows = session.execute(statements.TAKE_BACK_LEFT, (left,)).fetchall()
+    rows = session.execute(statements.TAKE_BACK_LEFT, (LOSSES_TO_CHARGE, left)).fetchall()
     ended: list[Running] = []
     for row in rows:
         running = running_of(row)
@@ -29,7 +29,12 @@ def take_back(session: Session, *, limit: int) -> list[Running]:
             session.blocks.moved([running.seq], "aborted")
         else:
             running.losses += 1
-            session.execute(statements.TAKE_BACK, (now, running.seq, running.attempt))
+            if running.losses >= LOSSES_TO_ISOLATE:
+                running.isolation = max(running.isolation, Isolation.SUSPECT)
+                session.may_hold_isolated = True
+            session.execute(
+                statements.TAKE_BACK, (now, running.losses, running.isolation, running.seq, running.attempt)
+            )
             due, began = running.scheduled_us, running.started_us
             session.execute(statements.APPLY_ATTEMPT, (running.seq, running.attempt, due, began, now, "loss", None))
             counters.move(running.function, "started", "created")
@@ -40,9 +45,19 @@ def take_back(session: Session, *, limit: int) -> list[Running]:
     return ended
 
 
+def guilty(session: Session) -> list[Running]:
+    """Return what a dead runner left started that is to be charged with its death, which counts as a loss."""
+    if session.counters.total(State.STARTED) == 0:
+        return []
+    found = [running_of(row) for row in session.execute(statements.GUILTY, (LOSSES_TO_CHARGE,)).fetchall()]
+    for running in found:
+        running.losses += 1
+    return found
+
+
 def running_of(row: tuple[Any, ...]) -> Running:
     """Return the attempt that a row of ``ABORT`` or ``TAKE_BACK_LEFT`` tells of; its arguments are not read."""
-    seq, id, function, state, attempt, charged, scheduled, is_suspect, losses, parent, started = row
+    seq, id, function, state, attempt, charged, scheduled, isolation, losses, parent, started = row
     return Running(
         seq,
         id,
@@ -50,7 +65,7 @@ def running_of(row: tuple[Any, ...]) -> Running:
         attempt,
         charged,
         scheduled,
-        is_suspect=is_suspect == 1,
+        isolation=Isolation(isolation),
         losses=losses,
         is_aborting=state == State.ABORTING,
         parent=parent,
@@ -64,6 +79,8 @@ def step_back(session: Session, *, limit: int) -> int:
     now = session.now()
     functions = as_list(list(session.counters.functions_with(State.CREATED)))
     rows = session.execute(statements.STEP_BACK_AHEAD, (functions, now, limit)).fetchall()
+    if session.may_hold_isolated:
+        rows += session.execute(statements.STEP_BACK_ISOLATED, (now, limit)).fetchall()
     scheduled = now
     moves = []
     later = None

@@ -34,6 +34,7 @@ class Session:
         "executemany",
         "heads",
         "history",
+        "may_hold_isolated",
         "next_seq",
         "now",
         "written_bytes",
@@ -52,11 +53,13 @@ class Session:
         self.next_seq: int = connection.execute(statements.NEXT_SEQ).fetchone()[0]
         self.written_bytes = 0
         self._changes_seen = connection.total_changes
+        self.may_hold_isolated = True
         self.look_anew()
 
     def look_anew(self) -> None:
         """Forget where queues begin; each claim finds out as it visits them."""
         self.heads.reset(self.counters.functions_with(State.CREATED))
+        self.may_hold_isolated = True
 
     @property
     def checkpoint_is_due(self) -> bool:

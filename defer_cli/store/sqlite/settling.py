@@ -59,7 +59,7 @@ _KINDS = {
             move.is_delayed,
             move.charged,
             move.losses,
-            move.is_suspect,
+            move.isolation,
             move.seq,
             move.attempt,
         ),
@@ -67,7 +67,7 @@ _KINDS = {
     ),
     "interrupt": _Kind(
         statements.APPLY_INTERRUPT,
-        lambda move: (move.at_us, move.charged, move.losses, move.is_suspect, move.seq, move.attempt),
+        lambda move: (move.at_us, move.charged, move.losses, move.isolation, move.seq, move.attempt),
         False,
     ),
 }
@@ -155,6 +155,8 @@ def _follow(session: Session, kind: _Kind, moves: Sequence[Move]) -> None:
             else:
                 heads.offer(move.function, move.scheduled_us, move.seq)
                 blocks.scheduled(move.seq, move.scheduled_us, is_delayed=move.is_delayed)
+            if move.isolation:
+                session.may_hold_isolated = True
         blocks.moved([move.seq for move in moves], "created")
         failed = [(move.id,) for move in moves if move.name == "retry"]
         if failed:

@@ -40,16 +40,16 @@ SELECT coalesce(e.arguments, p.arguments) FROM executions AS e LEFT JOIN payload
 
 CLAIM_DUE = """
 SELECT scheduled_us, seq FROM executions
-WHERE function = ? AND state = 'created' AND scheduled_us > ?
+WHERE function = ? AND state = 'created' AND isolation = 0 AND scheduled_us > ?
 ORDER BY scheduled_us, seq LIMIT ?
 """
 CLAIM_DUE_AT_ONCE = """
 SELECT scheduled_us, seq FROM executions
-WHERE function = ? AND state = 'created' AND scheduled_us = ? AND seq > ?
+WHERE function = ? AND state = 'created' AND isolation = 0 AND scheduled_us = ? AND seq > ?
 ORDER BY seq LIMIT ?
 """
 CLAIM_READ = """
-SELECT e.seq, e.id, e.function, e.attempt, e.charged, e.scheduled_us, e.is_suspect, e.losses, e.parent,
+SELECT e.seq, e.id, e.function, e.attempt, e.charged, e.scheduled_us, e.isolation, e.losses, e.parent,
        e.discard_us, coalesce(e.arguments, p.arguments), coalesce(e.metadata, p.metadata), e.trace
 FROM json_each(?) AS picked CROSS JOIN executions AS e ON e.seq = picked.value
 LEFT JOIN payloads AS p ON p.seq = e.seq
@@ -60,9 +60,26 @@ WHERE seq IN (SELECT value FROM json_each(?)) AND +state = 'created'
 """
 CLAIM_NEVER_STARTED = """
 SELECT scheduled_us, seq, id FROM executions
-WHERE function = ? AND state = 'created' AND scheduled_us BETWEEN ? AND ? AND attempt = 0
+WHERE function = ? AND state = 'created' AND isolation = 0 AND scheduled_us BETWEEN ? AND ? AND attempt = 0
 ORDER BY scheduled_us, seq LIMIT ?
 """
+CLAIM_ISOLATED = """
+SELECT scheduled_us, seq, function FROM executions INDEXED BY executions_isolated
+WHERE state = 'created' AND isolation > 0 AND scheduled_us <= ? AND function IN (SELECT value FROM json_each(?))
+ORDER BY scheduled_us, seq LIMIT ?
+"""
+CLAIM_ISOLATED_NEXT = """
+SELECT min(scheduled_us) FROM executions INDEXED BY executions_isolated
+WHERE state = 'created' AND isolation > 0 AND scheduled_us > ?
+"""
+CLAIM_ISOLATED_FIRST = """
+SELECT scheduled_us, seq FROM executions INDEXED BY executions_isolated
+WHERE state = 'created' AND isolation > 0 AND function = ?
+ORDER BY scheduled_us, seq LIMIT 1
+"""
+HAS_ISOLATED = (
+    "SELECT EXISTS (SELECT 1 FROM executions INDEXED BY executions_isolated WHERE state = 'created' AND isolation > 0)"
+)
 CLAIM_CANCEL = """
 UPDATE executions SET state = 'cancelled', finished_us = ?, updated_us = ?
 WHERE seq = ? AND attempt = 0 AND state = 'created'
@@ -82,11 +99,11 @@ WHERE seq = ? AND attempt = ? AND state = 'aborting'
 """
 APPLY_RETRY = """
 UPDATE executions SET state = 'created', started_us = NULL, updated_us = ?, scheduled_us = ?, is_delayed = ?,
-                      charged = ?, losses = ?, is_suspect = ?
+                      charged = ?, losses = ?, isolation = ?
 WHERE seq = ? AND attempt = ? AND state = 'started'
 """
 APPLY_INTERRUPT = """
-UPDATE executions SET state = 'created', started_us = NULL, updated_us = ?, charged = ?, losses = ?, is_suspect = ?
+UPDATE executions SET state = 'created', started_us = NULL, updated_us = ?, charged = ?, losses = ?, isolation = ?
 WHERE seq = ? AND attempt = ? AND state = 'started'
 """
 APPLY_OUTCOME = "INSERT INTO outcomes (seq, result, error) VALUES (?, ?, ?)"
@@ -100,7 +117,7 @@ WHERE parent = ? AND is_marked = 0 AND state IN ('failed', 'cancelled', 'aborted
 
 ABORT = """
 UPDATE executions SET state = 'aborting', updated_us = ? WHERE id = ? AND state = 'started'
-RETURNING seq, id, function, state, attempt, charged, scheduled_us, is_suspect, losses, parent, started_us
+RETURNING seq, id, function, state, attempt, charged, scheduled_us, isolation, losses, parent, started_us
 """
 CANCEL = """
 UPDATE executions SET state = 'cancelled', finished_us = ?, updated_us = ? WHERE id = ? AND state = 'created'
@@ -124,18 +141,27 @@ SELECT min(discard_us) FROM executions WHERE state = 'created' AND attempt = 0 A
 """
 
 TAKE_BACK_LEFT = """
-SELECT seq, id, function, state, attempt, charged, scheduled_us, is_suspect, losses, parent, started_us
-FROM executions WHERE state IN ('started', 'aborting') ORDER BY seq DESC LIMIT ?
+SELECT seq, id, function, state, attempt, charged, scheduled_us, isolation, losses, parent, started_us
+FROM executions
+WHERE state = 'aborting' OR (state = 'started' AND NOT (isolation > 0 AND losses + 1 >= ?)) ORDER BY seq DESC LIMIT ?
+"""
+GUILTY = """
+SELECT seq, id, function, state, attempt, charged, scheduled_us, isolation, losses, parent, started_us
+FROM executions WHERE state = 'started' AND isolation > 0 AND losses + 1 >= ? ORDER BY seq
 """
 TAKE_BACK = """
-UPDATE executions SET state = 'created', started_us = NULL, updated_us = ?, losses = losses + 1
+UPDATE executions SET state = 'created', started_us = NULL, updated_us = ?, losses = ?, isolation = ?
 WHERE seq = ? AND attempt = ? AND state = 'started'
 """
 STEP_BACK_AHEAD = """
 SELECT e.seq, e.function
 FROM json_each(?) AS visited CROSS JOIN executions AS e INDEXED BY executions_due ON e.function = visited.value
-WHERE e.state = 'created' AND e.scheduled_us > ? AND e.is_delayed = 0
+WHERE e.state = 'created' AND e.isolation = 0 AND e.scheduled_us > ? AND e.is_delayed = 0
 ORDER BY e.scheduled_us, e.seq LIMIT ?
+"""
+STEP_BACK_ISOLATED = """
+SELECT seq, function FROM executions INDEXED BY executions_isolated
+WHERE state = 'created' AND isolation > 0 AND scheduled_us > ? AND is_delayed = 0 ORDER BY scheduled_us, seq LIMIT ?
 """
 STEP_BACK = "UPDATE executions SET scheduled_us = ?, updated_us = ? WHERE seq = ? AND state = 'created'"
 
@@ -317,31 +343,6 @@ AND NOT EXISTS (SELECT 1 FROM json_each(?3) AS seen WHERE seen.value ->> 0 = l.a
 ORDER BY l.attempt, l.part
 """
 COUNTS = "SELECT function, state, count FROM counters WHERE count > 0"
-COUNT_DUE = "SELECT count(*) FROM executions WHERE state = 'created' AND function = ? AND scheduled_us <= ?"
-COUNT_WAITING = """
-WITH waiting AS MATERIALIZED (
-    SELECT function, count, (
-        SELECT count(*) FROM (
-            SELECT 1 FROM executions
-            WHERE state = 'created' AND function = counters.function AND scheduled_us > ?1 LIMIT ?2)
-    ) AS later FROM counters WHERE state = 'created' AND count > 0)
-SELECT function, count, later, iif(later < ?2, count - later, (
-    SELECT count(*) FROM (
-        SELECT 1 FROM executions
-        WHERE state = 'created' AND function = waiting.function AND scheduled_us <= ?1 LIMIT ?2)))
-FROM waiting
-"""
-COUNT_WAITING_RETRIES = """
-SELECT count(*) FROM executions WHERE state = 'created' AND function = ? AND charged > 0
-"""
-COUNT_COMING_RETRIES = """
-SELECT coalesce(sum(charged > 0), 0) FROM (
-    SELECT charged FROM executions WHERE state = 'created' AND function = ? AND scheduled_us > ?
-    ORDER BY scheduled_us LIMIT ?)
-"""
-OLDEST_DUE_US = (
-    "SELECT min(scheduled_us) FROM executions WHERE state = 'created' AND function = ? AND scheduled_us <= ?"
-)
 LAST_RUNNER = "SELECT name, pid, version, started_us, stopped_us FROM runners ORDER BY number DESC LIMIT 1"
 COUNT_CHILDREN = "SELECT state, count(*) FROM executions WHERE parent = ? GROUP BY state"
 TICKS = "SELECT tick_us FROM ticks WHERE function = ? ORDER BY tick_us DESC LIMIT ?"

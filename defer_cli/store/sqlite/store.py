@@ -95,9 +95,9 @@ class SqliteStore:
         """Store calls, each id once."""
         return inserting.insert(self._session, calls)
 
-    def claim(self, *, limit: int, runner: str, functions: Mapping[str, Limit]) -> Claim:
+    def claim(self, *, limit: int, isolated: int = 0, runner: str, functions: Mapping[str, Limit]) -> Claim:
         """Start what is due; pass a new mapping whenever a function or its limit has changed."""
-        return claiming.claim(self._session, limit=limit, runner=runner, functions=functions)
+        return claiming.claim(self._session, limit=limit, isolated=isolated, runner=runner, functions=functions)
 
     def apply(self, moves: Sequence[Move]) -> list[bool]:
         """Write what attempts came to."""
@@ -163,6 +163,10 @@ class SqliteStore:
     def take_back(self, *, limit: int) -> list[Running]:
         """Make what a dead runner left started created again, aborting aborted."""
         return rescuing.take_back(self._session, limit=limit)
+
+    def guilty(self) -> list[Running]:
+        """Return what a dead runner left started that is to be charged with its death."""
+        return rescuing.guilty(self._session)
 
     def step_back(self, *, limit: int) -> int:
         """Set unmarked created rows that lie ahead of now to now."""

@@ -8,7 +8,7 @@ import pytest
 
 from defer_cli.domain.execution import ErrorCode, ExecutionError
 from defer_cli.domain.retry import NO_RETRY, RetryPolicy
-from defer_cli.domain.settle import Died, Move, Outcome, Raised, Reason, Returned, Running, settle
+from defer_cli.domain.settle import Died, Isolation, Move, Outcome, Raised, Reason, Returned, Running, settle
 from defer_cli.domain.states import MOVES, State
 
 NOW = 1_800_000_000_000_000
@@ -16,12 +16,13 @@ WRONG = ExecutionError(
     code=ErrorCode.RAISED, type="ValueError", message="no", traceback="Traceback …", location="src/defer/send.py:3"
 )
 RETURNED, RAISED, FINAL, DIED = Returned(b"1"), Raised(WRONG), Raised(WRONG, is_retryable=False), Died("signal 9")
-OUTCOMES = (RETURNED, RAISED, FINAL, DIED)
+ALONE = Died("signal 9", was_alone=True)
+OUTCOMES = (RETURNED, RAISED, FINAL, DIED, ALONE)
 REASONS = (None, *Reason)
 TRANSITIONS = {move.name: move for move in MOVES}
 
 
-def running(*, charged: int = 0, is_suspect: bool = False, is_aborting: bool = False) -> Running:
+def running(*, charged: int = 0, isolation: Isolation = Isolation.NONE, is_aborting: bool = False) -> Running:
     return Running(
         seq=7,
         id="0" * 26,
@@ -29,7 +30,7 @@ def running(*, charged: int = 0, is_suspect: bool = False, is_aborting: bool = F
         attempt=4,
         charged=charged,
         scheduled_us=NOW - 5,
-        is_suspect=is_suspect,
+        isolation=isolation,
         losses=2,
         is_aborting=is_aborting,
         started_us=NOW - 3,
@@ -43,7 +44,7 @@ def settled(
     return settle(attempt, outcome, reason, policy=policy, now_us=NOW, dice=lambda: 0.5, max_duration_words="30m")
 
 
-def expected(outcome: Outcome, reason: Reason | None, *, is_suspect: bool, is_aborting: bool, has_retry: bool) -> str:
+def expected(outcome: Outcome, reason: Reason | None, *, is_aborting: bool, has_retry: bool) -> str:
     """Say the paper's rules once more, as a table read from the top."""
     failure = "retry" if has_retry else "fail"
     rules = [
@@ -51,7 +52,7 @@ def expected(outcome: Outcome, reason: Reason | None, *, is_suspect: bool, is_ab
         (reason is Reason.MAX_DURATION, failure),
         (outcome is RETURNED, "succeed"),
         (reason in {Reason.STOP, Reason.NEIGHBOUR}, "interrupt"),
-        (outcome is DIED and not is_suspect, "interrupt"),
+        (outcome is DIED, "interrupt"),
         (outcome is FINAL, "fail"),
         (True, failure),
     ]
@@ -60,15 +61,15 @@ def expected(outcome: Outcome, reason: Reason | None, *, is_suspect: bool, is_ab
 
 @pytest.mark.parametrize(("is_suspect", "is_aborting", "has_retry"), [*product([False, True], repeat=3)])
 @pytest.mark.parametrize("reason", REASONS)
-@pytest.mark.parametrize("outcome", OUTCOMES, ids=["returned", "raised", "final", "died"])
+@pytest.mark.parametrize("outcome", OUTCOMES, ids=["returned", "raised", "final", "died", "died alone"])
 def test_every_end_of_an_attempt_has_its_move(
     outcome: Outcome, reason: Reason | None, *, is_suspect: bool, is_aborting: bool, has_retry: bool
 ) -> None:
-    attempt = running(charged=1 if has_retry else 2, is_suspect=is_suspect, is_aborting=is_aborting)
+    attempt = running(charged=1 if has_retry else 2, isolation=Isolation(is_suspect), is_aborting=is_aborting)
 
     move = settled(attempt, outcome, reason)
 
-    name = expected(outcome, reason, is_suspect=is_suspect, is_aborting=is_aborting, has_retry=has_retry)
+    name = expected(outcome, reason, is_aborting=is_aborting, has_retry=has_retry)
     assert move.name == name
     assert move.source in TRANSITIONS[name].sources
     assert move.target is TRANSITIONS[name].target
@@ -99,7 +100,7 @@ def test_an_interrupted_execution_keeps_its_place() -> None:
     assert (move.scheduled_us, move.charged, move.error) == (None, 0, None)
 
 
-@pytest.mark.parametrize("outcome", OUTCOMES, ids=["returned", "raised", "final", "died"])
+@pytest.mark.parametrize("outcome", OUTCOMES, ids=["returned", "raised", "final", "died", "died alone"])
 def test_what_ran_too_long_fails_with_its_own_code(outcome: Outcome) -> None:
     error = settled(running(charged=2), outcome, Reason.MAX_DURATION).error
 
@@ -123,24 +124,37 @@ def test_a_function_keeps_the_error_it_raised() -> None:
 def test_the_first_death_makes_a_suspect_and_charges_nobody() -> None:
     move = settled(running(), DIED)
 
-    assert (move.name, move.is_suspect, move.charged) == ("interrupt", True, 0)
+    assert (move.name, move.isolation, move.charged) == ("interrupt", Isolation.SUSPECT, 0)
     assert move.error is not None
     assert (move.error.code, move.error.message) == (ErrorCode.RAISED, "signal 9")
 
 
 def test_who_dies_alone_is_charged_and_stays_isolated() -> None:
-    move = settled(running(is_suspect=True), DIED)
+    move = settled(running(isolation=Isolation.SUSPECT), ALONE)
 
-    assert (move.name, move.is_suspect, move.charged) == ("retry", True, 1)
+    assert (move.name, move.isolation, move.charged) == ("retry", Isolation.KILLER, 1)
+
+
+def test_who_dies_in_a_process_that_others_had_used_stays_a_suspect() -> None:
+    move = settled(running(isolation=Isolation.SUSPECT), DIED)
+
+    assert (move.name, move.isolation, move.charged) == ("interrupt", Isolation.SUSPECT, 0)
+
+
+@pytest.mark.parametrize("outcome", [RAISED, DIED], ids=["raised", "died"])
+def test_a_killer_stays_one_whatever_comes(outcome: Outcome) -> None:
+    assert settled(running(isolation=Isolation.KILLER), outcome).isolation is Isolation.KILLER
 
 
 def test_a_suspect_that_is_stopped_stays_a_suspect() -> None:
-    assert settled(running(is_suspect=True), RAISED, Reason.STOP).is_suspect
+    move = settled(running(isolation=Isolation.SUSPECT), RAISED, Reason.STOP)
+
+    assert move.isolation is Isolation.SUSPECT
 
 
 @pytest.mark.parametrize("outcome", [RAISED, RETURNED, FINAL], ids=["raised", "returned", "final"])
 def test_a_suspect_that_lives_to_its_end_is_cleared(outcome: Outcome) -> None:
-    assert not settled(running(is_suspect=True), outcome).is_suspect
+    assert settled(running(isolation=Isolation.SUSPECT), outcome).isolation is Isolation.NONE
 
 
 def test_an_aborted_execution_keeps_no_result() -> None:

@@ -48,6 +48,7 @@ class FakeWriter:
 
     def __init__(self) -> None:
         self.granted = 0
+        self.granted_isolated = 0
         self.moves: list[Move] = []
         self.functions: Mapping[str, Limit] = {}
         self.store = FakeStore()
@@ -57,6 +58,9 @@ class FakeWriter:
 
     def grant(self, slots: int) -> None:
         self.granted += slots
+
+    def grant_isolated(self, places: int) -> None:
+        self.granted_isolated += places
 
     def set_functions(self, functions: Mapping[str, Limit]) -> None:
         self.functions = functions
@@ -137,11 +141,25 @@ class Outside:
 
 
 class FakePool:
-    """One crew of fake workers."""
+    """One crew of fake workers, and processes beyond it, which start when they are let."""
 
     def __init__(self, specs: Sequence[FunctionSpec]) -> None:
         self.crew = Crew(specs, project=Path("/p"), folder=Path("/p/defer"))
         self.left: list[WorkerProcess] = []
+        self.alone: list[FakeWorker] = []
+        self.may_start = asyncio.Event()
+        self.may_start.set()
+        self.failure: OSError | None = None
+        self.on_exit: Callable[[WorkerProcess], None]
+
+    async def start_alone(self, crew: Crew) -> WorkerProcess | None:
+        await self.may_start.wait()
+        if self.failure is not None:
+            raise self.failure
+        worker = FakeWorker(100 + len(self.alone), self.on_exit)
+        worker.is_alone, worker.has_joined = True, False
+        self.alone.append(worker)
+        return worker
 
     @property
     def specs(self) -> dict[str, FunctionSpec]:
@@ -194,6 +212,7 @@ class Stage:
         self._waits = 0
         self.dispatcher = Dispatcher(slots=slots, listener=self.listener, clock=lambda: self.now_us)
         self.dispatcher.attach(cast("Writer", self.writer), cast("Pool", self.pool))
+        self.pool.on_exit = self.dispatcher.worker_died
         self.dispatcher.set_functions(self.pool.specs)
         for _ in range(workers):
             self.join()
@@ -220,7 +239,7 @@ class Stage:
     def wait(self, seq: int, id: str, function: str = "compute") -> int:
         """Have an attempt wait for an execution that has not ended; return the number of the wait."""
         self._waits += 1
-        worker = next(worker for worker in self.workers if seq in worker.assigned)
+        worker = next(worker for worker in (*self.workers, *self.pool.alone) if seq in worker.assigned)
         waiter = self.dispatcher.waiting.add(worker, self._waits, id, seq=seq)
         self.dispatcher.standstill.found(waiter, function)
         return self._waits

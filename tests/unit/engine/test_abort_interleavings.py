@@ -22,6 +22,7 @@ from defer_cli.domain.retry import RetryPolicy
 from defer_cli.domain.settle import Move
 from defer_cli.domain.states import RUNNING_STATES, State
 from defer_cli.engine.dispatcher import Dispatcher
+from defer_cli.engine.isolated import PLACES
 from defer_cli.engine.requests import Requests
 from defer_cli.intake import Intake
 from defer_cli.link.frames import Outcomes, Unwait, Wait
@@ -61,6 +62,7 @@ class Steps:
         )
         self.writer._loop = asyncio.get_running_loop()
         self.dispatcher.attach(self.writer, cast("Pool", self.pool))
+        self.pool.on_exit = self.dispatcher.worker_died
         self.dispatcher.set_functions(self.pool.specs)
         self.requests = Requests(Intake(self.writer), self.dispatcher, cast("Reports", None))
         self.turns: list[Turn] = []
@@ -139,6 +141,11 @@ class Steps:
         if self._living:
             self._end(self.dice.choice(self._living))
 
+    def die_alone(self) -> None:
+        alone = [worker for worker in self.pool.alone if worker.assigned]
+        if alone:
+            self._end(self.dice.choice(alone))
+
     def run_over_its_time(self) -> None:
         assigned = self._one_running()
         if assigned is not None and not assigned.is_ending:
@@ -171,6 +178,8 @@ class Steps:
             self.join,
             self.retire,
             self.die,
+            self.die_alone,
+            self.die_alone,
             self.wait,
             self.wait_no_longer,
             self.run_over_its_time,
@@ -210,7 +219,9 @@ async def test_an_abort_that_was_accepted_ends_once_and_no_slot_is_lost(tmp_path
     store.close()
 
     print(f"{ROUNDS:,} orders: {dict(seen)}")
-    assert all(seen[word] > ROUNDS / 50 for word in ("aborted", "succeed", "refused", "overtaken", "never begun")), seen
+    assert all(
+        seen[word] > ROUNDS / 50 for word in ("aborted", "succeed", "refused", "overtaken", "never begun", "isolated")
+    ), seen
 
 
 def check(steps: Steps, path: Path, told: str) -> Counter[str]:
@@ -230,7 +241,7 @@ def check(steps: Steps, path: Path, told: str) -> Counter[str]:
         else:
             refused += 1
     moves = [move for move in steps.listener.moves if move.target.is_final]
-    starts = [(item.id, item.attempt) for worker in steps.workers for item in worker.started]
+    starts = [(item.id, item.attempt) for worker in (*steps.workers, *steps.pool.alone) for item in worker.started]
 
     assert left == [], told
     assert len(states) == len(steps.ids), told
@@ -241,8 +252,14 @@ def check(steps: Steps, path: Path, told: str) -> Counter[str]:
     assert max(Counter(move.id for move in moves).values(), default=1) == 1, told
     assert max(Counter(starts).values(), default=1) == 1, told
     assert steps.writer.free_slots == SLOTS * len(steps.pool.crew.workers), told
+    assert steps.writer._granted_isolated - steps.writer._taken_isolated == PLACES, told
     assert steps.dispatcher.is_idle, told
     never_begun = [one for one in stored if one.state is State.ABORTED and (one.id, one.attempt) not in starts]
     return Counter[str](states.values()) + Counter(
-        {"refused": refused, "overtaken": steps.overtaken, "never begun": len(never_begun)}
+        {
+            "refused": refused,
+            "overtaken": steps.overtaken,
+            "never begun": len(never_begun),
+            "isolated": sum(worker.begun for worker in steps.pool.alone),
+        }
     )

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from defer_cli.domain.settle import Isolation
 from defer_cli.domain.states import State
 from defer_cli.engine.events import Aborting
 from defer_cli.link.frames import Cancel, Ended
@@ -173,7 +174,10 @@ async def test_an_aborting_attempt_whose_worker_dies_is_aborted_and_its_neighbou
     abort(stage, 1)
     stage.workers[0].die()
 
-    assert [(move.name, move.is_suspect) for move in stage.writer.moves] == [("aborted", False), ("interrupt", True)]
+    assert [(move.name, move.isolation) for move in stage.writer.moves] == [
+        ("aborted", Isolation.NONE),
+        ("interrupt", Isolation.SUSPECT),
+    ]
     assert stage.writer.granted == 0
 
 
@@ -200,9 +204,9 @@ async def test_one_that_does_not_end_is_killed_and_its_neighbours_run_again_unch
     worker.die("was killed by signal 9")
 
     assert worker.exit_cause == "was killed: compute did not end within 5 s"
-    assert [(move.name, move.charged, move.is_suspect) for move in stage.writer.moves] == [
-        ("aborted", 0, False),
-        ("interrupt", 1, False),
+    assert [(move.name, move.charged, move.isolation) for move in stage.writer.moves] == [
+        ("aborted", 0, Isolation.NONE),
+        ("interrupt", 1, Isolation.NONE),
     ]
 
 

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from defer_cli.domain.settle import Isolation
 from defer_cli.engine.events import WorkerDied
 from tests.unit.engine.harness import SLOTS, Stage, returned, running, spec
 
@@ -17,21 +18,8 @@ async def test_what_ran_in_a_process_that_died_unasked_is_suspect_and_uncharged(
     stage.claim(running(1), running(2))
     worker.die()
 
-    assert [(m.name, m.charged, m.is_suspect) for m in stage.writer.moves] == [("interrupt", 0, True)] * 2
+    assert [(m.name, m.charged, m.isolation) for m in stage.writer.moves] == [("interrupt", 0, Isolation.SUSPECT)] * 2
     assert stage.writer.granted == 0
-
-
-async def test_a_suspect_whose_process_dies_again_is_charged() -> None:
-    stage = Stage(workers=1)
-    worker = stage.workers[0]
-    stage.claim(running(1, is_suspect=True))
-    worker.die("died of a segmentation fault")
-    (move,) = stage.writer.moves
-
-    assert (move.name, move.charged, move.is_suspect) == ("retry", 1, True)
-    assert move.error is not None
-    assert (move.error.code, move.error.type) == ("ER0003", "ProcessDied")
-    assert move.error.message == "its process died of a segmentation fault"
 
 
 async def test_a_death_is_told_with_how_many_ran() -> None:
@@ -111,9 +99,9 @@ async def test_a_stubborn_attempt_is_killed_and_its_neighbours_are_interrupted()
     await asyncio.wait_for(worker.was_killed.wait(), 5)
     worker.die("killed by signal 9")
 
-    assert [(m.id, m.name, m.charged, m.is_suspect) for m in stage.writer.moves] == [
-        ("id1", "retry", 1, False),
-        ("id2", "interrupt", 0, False),
+    assert [(m.id, m.name, m.charged, m.isolation) for m in stage.writer.moves] == [
+        ("id1", "retry", 1, Isolation.NONE),
+        ("id2", "interrupt", 0, Isolation.NONE),
     ]
 
 
@@ -124,7 +112,7 @@ async def test_a_death_during_somebodys_grace_makes_suspects_of_the_others() -> 
     await asyncio.wait_for(worker.was_cancelled.wait(), 5)
     worker.die("died of a segmentation fault")
 
-    assert [(m.id, m.name, m.is_suspect) for m in stage.writer.moves] == [
-        ("id1", "retry", False),
-        ("id2", "interrupt", True),
+    assert [(m.id, m.name, m.isolation) for m in stage.writer.moves] == [
+        ("id1", "retry", Isolation.NONE),
+        ("id2", "interrupt", Isolation.SUSPECT),
     ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from datetime import timedelta
 
+from defer_cli.domain.settle import Isolation
 from tests.unit.engine.harness import Stage, raised, returned, running
 
 SOON = timedelta(seconds=10)
@@ -52,7 +53,7 @@ async def test_a_drain_asks_what_runs_longer_to_end_and_interrupts_it() -> None:
     (move,) = stage.commit()
     await asyncio.wait_for(drain, 5)
 
-    assert (move.name, move.charged, move.is_suspect) == ("interrupt", 0, False)
+    assert (move.name, move.charged, move.isolation) == ("interrupt", 0, Isolation.NONE)
 
 
 async def test_a_normal_return_counts_during_a_stop() -> None:
@@ -80,7 +81,7 @@ async def test_a_hurried_drain_kills_at_once() -> None:
     (move,) = stage.commit()
     await asyncio.wait_for(drain, 5)
 
-    assert (move.name, move.is_suspect) == ("interrupt", False)
+    assert (move.name, move.isolation) == ("interrupt", Isolation.NONE)
 
 
 async def test_a_claim_that_comes_during_a_drain_without_workers_is_put_back() -> None:

@@ -26,6 +26,7 @@ class Caller:
         self.sent: list[Struct] = []
         self.waiting = 0
         self.is_retiring = False
+        self.is_alone = False
         self.load = 0
 
     def send(self, message: Struct) -> None:
@@ -44,7 +45,7 @@ class Bench:
         self.granted = 0
         process = cast("WorkerProcess", self.worker)
         self.attempts = {seq: Assigned(running(seq), spec(), process, span=1.0, deadline=1.0) for seq in (7, 8)}
-        self.waiting = Waiting(Slots(10, self.grant), self.attempts.get)
+        self.waiting = Waiting(Slots(10, self.grant, self.grant), self.attempts.get)
 
     def grant(self, slots: int) -> None:
         self.granted += slots

@@ -1,0 +1,119 @@
+"""Executions that are run alone, each in a process beyond the pool: what kills a process then kills its own."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from defer_cli.domain.settle import Running
+from defer_cli.engine.roster import Roster
+from defer_cli.workers.pool import Crew, Pool
+from defer_cli.workers.process import WorkerProcess
+
+PLACES = 2
+"""So many run at a time; those that wait for others do not count."""
+_REST_SECONDS = 2.0
+_PAUSE_SECONDS = 1.0
+_log = logging.getLogger(__name__)
+Marked = dict[bytes, int] | None
+
+
+class Isolated:
+    """Finds each a process: one that is idle, or a fresh one.
+
+    A process that has run others before may die of what they left in it. So who dies in a used one is not charged: it
+    runs once more, in a fresh one. That way what is innocent costs no process each.
+    """
+
+    def __init__(
+        self,
+        roster: Roster,
+        *,
+        begin: Callable[[Running, Crew, WorkerProcess, Marked], None],
+        put_back: Callable[[Running], None],
+    ) -> None:
+        self._roster = roster
+        self._begin = begin
+        self._put_back = put_back
+        self._idle: dict[WorkerProcess, Crew] = {}
+        self._crews: dict[WorkerProcess, Crew] = {}
+        self._needs_fresh: set[int] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._is_stopping = False
+        self.pool: Pool
+
+    def take(self, running: Running, marked: Marked) -> None:
+        """Run what was claimed as soon as there is a process for it; until then it is in hand."""
+        crew = self.pool.route(running.function)
+        if crew is None or self._is_stopping:
+            self._put_back(running)
+            return
+        worker = None if running.seq in self._needs_fresh else self._idle_of(crew)
+        if worker is not None:
+            self._place(running, crew, worker, marked)
+            return
+        self._roster.take_in_hand([running])
+        task = asyncio.get_running_loop().create_task(self._start(running, crew, marked))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def freed(self, worker: WorkerProcess) -> None:
+        """What ran alone has ended: its process may run the next one, for a while."""
+        crew = self._crews.get(worker)
+        if crew is None or worker.assigned:
+            return
+        self._idle[worker] = crew
+        asyncio.get_running_loop().call_later(_REST_SECONDS, self._let_go_if_idle, worker, worker.begun)
+
+    def died(self, worker: WorkerProcess) -> None:
+        """A process has ended; what it ran is to have a fresh one if others had run in it before."""
+        self._crews.pop(worker, None)
+        self._idle.pop(worker, None)
+        if worker.begun > 1:
+            self._needs_fresh.update(worker.assigned)
+
+    def stop(self) -> None:
+        """Begin nothing any more."""
+        self._is_stopping = True
+
+    def _idle_of(self, crew: Crew) -> WorkerProcess | None:
+        for worker, its_crew in list(self._idle.items()):
+            if its_crew is crew and worker.is_usable:
+                return worker
+            if its_crew is not self.pool.crew:  # the code has changed
+                self._let_go(worker)
+        return None
+
+    async def _start(self, running: Running, crew: Crew, marked: Marked) -> None:
+        try:
+            worker = await self.pool.start_alone(crew)
+        except OSError as error:
+            _log.error("a process for %s could not be started: %s", running.id, error)
+            worker = None
+        if worker is None:
+            await asyncio.sleep(_PAUSE_SECONDS)  # it is claimed again at once, and may fare no better
+        else:
+            self._crews[worker] = crew
+        is_wanted = bool(self._roster.let_go([running]))
+        if is_wanted and worker is not None and not self._is_stopping:
+            self._needs_fresh.discard(running.seq)
+            self._place(running, crew, worker, marked)
+            return
+        if worker is not None:
+            self.freed(worker)
+        if is_wanted:
+            self._put_back(running)
+
+    def _place(self, running: Running, crew: Crew, worker: WorkerProcess, marked: Marked) -> None:
+        self._idle.pop(worker, None)
+        self._begin(running, crew, worker, marked)
+
+    def _let_go_if_idle(self, worker: WorkerProcess, begun: int) -> None:
+        if worker in self._idle and worker.begun == begun:
+            self._let_go(worker)
+
+    def _let_go(self, worker: WorkerProcess) -> None:
+        self._idle.pop(worker, None)
+        self._crews.pop(worker, None)
+        worker.leave()
