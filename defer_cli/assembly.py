@@ -32,6 +32,7 @@ from defer_cli.engine.dispatcher import Dispatcher
 from defer_cli.engine.door import Door
 from defer_cli.engine.events import Logged
 from defer_cli.engine.inbox import InboxImport
+from defer_cli.engine.isolated import places_for
 from defer_cli.engine.measures import Measures
 from defer_cli.engine.pointing import leave_pointer
 from defer_cli.engine.polls import Polls
@@ -98,7 +99,7 @@ class Runner:
         self._hurry = asyncio.Event()
         self._fatal: BaseException | None = None
         self._taken_back: list[Running] = []
-        self._guilty: list[Running] = []
+        self._guilty: Running | None = None
         self._functions: dict[str, FunctionSpec] = {}
         self._problems: Sequence[Problem] = ()
         self._api: Server | None = None
@@ -207,7 +208,9 @@ class Runner:
         self._store = store
         measures = Measures(self._listener)
         listener = measures if is_served else self._listener  # else nobody could ask for what was counted
-        self._dispatcher = Dispatcher(slots=settings.slots, listener=listener, clock=store.now)
+        self._dispatcher = Dispatcher(
+            slots=settings.slots, isolated=places_for(self._taken_back), listener=listener, clock=store.now
+        )
         self._writer = Writer(
             store,
             runner=self._name,
@@ -285,7 +288,8 @@ class Runner:
         await self._inbox.run()
         self._add_alarms()
         await self._reload.begin(found)
-        self._dispatcher.charge(self._guilty)
+        if self._guilty is not None:
+            self._dispatcher.charge(self._guilty)
         for name in plan.triggers:
             await self._trigger(name)
         self._alarm.start()

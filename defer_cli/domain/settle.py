@@ -21,11 +21,17 @@ LOSSES_TO_CHARGE = 3
 class Isolation(IntEnum):
     """Whether an execution is run alone in a process of its own, and why."""
 
+    CLEARED = -1
+    """It was a suspect and has ended an attempt by itself since. It is not isolated, unless it is suspected again."""
     NONE = 0
     SUSPECT = 1
     """A process died with it and others in it, or its runner did, again and again: perhaps because of it."""
     KILLER = 2
-    """It was alone in its process when that died. It stays isolated until it ends."""
+    """It was alone in its process when that died, or was suspected twice. It stays isolated until it ends."""
+
+
+_AFTER_AN_END = {one: one for one in Isolation} | {Isolation.SUSPECT: Isolation.CLEARED}
+_SUSPECTED_BEFORE = frozenset({Isolation.CLEARED, Isolation.KILLER})
 
 
 @dataclass(slots=True, eq=False)
@@ -133,7 +139,7 @@ def settle(
     died = ExecutionError(code=ErrorCode.RAISED, type="ProcessDied", message=outcome.cause)
     if outcome.was_alone:
         return _failed(running, died, now_us, policy, dice, isolation=Isolation.KILLER)
-    suspected = max(running.isolation, Isolation.SUSPECT)
+    suspected = Isolation.KILLER if running.isolation in _SUSPECTED_BEFORE else Isolation.SUSPECT
     return _move(running, "interrupt", State.CREATED, now_us, isolation=suspected, error=died)
 
 
@@ -160,7 +166,7 @@ def _failed(
     policy: RetryPolicy,
     dice: Callable[[], float],
     *,
-    isolation: Isolation = Isolation.NONE,
+    isolation: Isolation | None = None,
 ) -> Move:
     wait = policy.delay_before(running.charged + 1, dice=dice)
     if wait is None:
@@ -172,7 +178,7 @@ def _failed(
         now_us,
         scheduled_us=now_us + wait // _MICROSECOND,
         used_retries=1,
-        isolation=Isolation.KILLER if running.isolation is Isolation.KILLER else isolation,
+        isolation=_AFTER_AN_END[running.isolation] if isolation is None else isolation,
         error=error,
     )
 

@@ -46,7 +46,7 @@ _dice = random.random
 class Dispatcher:
     """Keeps no queue: free slots go to the writer's claim, what it took goes to workers at once."""
 
-    def __init__(self, *, slots: int, listener: Listener, clock: Callable[[], int]) -> None:
+    def __init__(self, *, slots: int, isolated: int = PLACES, listener: Listener, clock: Callable[[], int]) -> None:
         self._slots = Slots(slots, self._grant, self._grant_isolated)
         self._listener = listener
         self._clock = clock
@@ -57,6 +57,7 @@ class Dispatcher:
         self._endings = Endings()
         self._deadlines = self._endings.deadlines
         self._isolated = Isolated(self._roster, begin=self._begin_isolated, put_back=self._put_back)
+        self._isolated_places = isolated
         self._is_draining = False
         self.failures = 0
         self._next_due_us: int | None = None
@@ -68,7 +69,7 @@ class Dispatcher:
         """Learn the two parts it stands between."""
         self.writer = writer
         self.pool = self._isolated.pool = pool
-        writer.grant_isolated(PLACES)
+        writer.grant_isolated(self._isolated_places)
 
     def set_functions(self, specs: Mapping[str, FunctionSpec]) -> None:
         """Claim these functions from now on, under their limits."""
@@ -139,7 +140,7 @@ class Dispatcher:
         frames: dict[WorkerProcess, list[StartItem]] = {}
         loads: dict[Crew, dict[WorkerProcess, int]] = {}
         for running in started:
-            if running.isolation:
+            if running.isolation > 0:
                 self._isolated.take(running, marked.get(running.id))
                 continue
             crew = self.pool.route(running.function)
@@ -201,7 +202,7 @@ class Dispatcher:
 
     def _end_unplaced(self, running: Running) -> None:
         """End an attempt that no worker has seen."""
-        (self._grant_isolated if running.isolation else self.writer.grant)(1)
+        (self._grant_isolated if running.isolation > 0 else self.writer.grant)(1)
         self._write([self._move(running, None, Died("no worker took it"), Reason.STOP, self._clock())])
 
     def worker_ready(self, worker: WorkerProcess) -> None:
@@ -337,15 +338,11 @@ class Dispatcher:
                 self._end_unplaced(running)
         self._endings.abort(attempts)
 
-    def charge(self, guilty: Sequence[Running]) -> None:
+    def charge(self, guilty: Running) -> None:
         """Settle what is still started since a runner died with it, not for the first time."""
-        specs, now_us = self.pool.specs, self._clock()
-        moves = []
-        for running in guilty:
-            spec = specs.get(running.function)
-            died = Died(f"its runner died while it ran, {running.losses} times in a row", was_alone=True)
-            moves.append(self._move(running, spec, died, None if spec else Reason.STOP, now_us))
-        self._write(moves)
+        spec = self.pool.specs.get(guilty.function)
+        died = Died(f"its runner died while it ran, {guilty.losses} times in a row", was_alone=True)
+        self._write([self._move(guilty, spec, died, None if spec else Reason.STOP, self._clock())])
 
     # The end.
 

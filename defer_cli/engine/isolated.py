@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
-from defer_cli.domain.settle import Running
+from defer_cli.domain.settle import LOSSES_TO_ISOLATE, Running
 from defer_cli.engine.roster import Roster
 from defer_cli.workers.pool import Crew, Pool
 from defer_cli.workers.process import WorkerProcess
 
 PLACES = 2
 """So many run at a time; those that wait for others do not count."""
+
+
+def places_for(taken_back: Iterable[Running]) -> int:
+    """Return how many may run at a time: one, while it is to be found out which of them kills the runner."""
+    return 1 if any(running.losses >= LOSSES_TO_ISOLATE for running in taken_back) else PLACES
+
+
 _REST_SECONDS = 2.0
 _PAUSE_SECONDS = 1.0
 _log = logging.getLogger(__name__)

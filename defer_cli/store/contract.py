@@ -237,10 +237,11 @@ class Store(Health, Protocol):
         call it until it returns none. What ``guilty`` returns it leaves.
         """
 
-    def guilty(self) -> list[Running]:
-        """Return what was isolated and found started by the third death of a runner in a row: it is to be charged.
+    def guilty(self) -> Running | None:
+        """Return what is to be charged with the death of a runner; None: nothing is. Its ``losses`` count that death.
 
-        Its ``losses`` count that death.
+        It was isolated, and found started by the third death in a row. Of several it is the one that started last: they
+        are run one at a time, so that the others were waiting.
         """
 
     def step_back(self, *, limit: int) -> int:

@@ -163,6 +163,14 @@ def test_a_clock_that_was_ahead_is_put_right_for_it(store: Store, clock: Clock) 
     assert len(start(store, isolated=1)) == 1
 
 
+def test_who_was_cleared_waits_with_the_others(store: Store) -> None:
+    enqueue(store)
+    (running,) = start(store)
+    apply(store, interrupt(running, isolation=Isolation.CLEARED))
+
+    assert [one.isolation for one in start(store)] == [Isolation.CLEARED]
+
+
 def test_a_new_owner_still_knows_it(engine: Engine, clock: Clock) -> None:
     store = engine.open(clock)
     made = isolate(store, "compute")

@@ -99,7 +99,10 @@ def test_what_was_isolated_at_the_third_death_of_a_runner_is_left_to_be_charged(
         _take_back(store)
     start(store, isolated=1)
 
-    assert store.guilty()[0].losses == 3
+    found = store.guilty()
+
+    assert found is not None
+    assert (found.id, found.losses) == (id, 3)
     assert _take_back(store) == []
     assert state(reader, id) is State.STARTED
 
@@ -108,7 +111,25 @@ def test_nobody_is_guilty_of_what_happened_once(store: Store) -> None:
     enqueue(store)
     start(store)
 
-    assert store.guilty() == []
+    assert store.guilty() is None
+
+
+def test_of_several_that_were_isolated_the_one_that_started_last_is_charged(
+    store: Store, reader: Reader, clock: Clock
+) -> None:
+    for _ in range(2):
+        enqueue(store)
+    for _ in range(2):
+        start(store, isolated=2)
+        _take_back(store)
+    (waits,) = start(store, isolated=1)
+    clock.forward(1)
+    (kills,) = start(store, isolated=1)
+    found = store.guilty()
+
+    assert found is not None
+    assert found.id == kills.id
+    assert _take_back(store) == [(waits.id, 3)]
 
 
 def test_any_other_end_of_an_attempt_forgets_the_losses(store: Store, clock: Clock, reader: Reader) -> None:

@@ -21,7 +21,7 @@ MOST_ENDED = 1_000
 _FIRST_LOOK = 4
 _LONGEST_LOOK = 1_000
 _NO_OTHER = (sys.maxsize, 0, "")
-ISOLATIONS = tuple(Isolation)
+_ISOLATIONS = {int(one): one for one in Isolation}
 """By number: a look-up costs less than the enumeration's call."""
 
 
@@ -190,7 +190,7 @@ def _start(session: Session, picked: list[int], runner: str, now: int, result: C
                 attempt + 1,
                 charged,
                 due,
-                ISOLATIONS[isolation],
+                _ISOLATIONS[isolation],
                 losses,
                 False,
                 arguments,

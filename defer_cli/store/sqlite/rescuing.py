@@ -18,7 +18,8 @@ def take_back(session: Session, *, limit: int) -> list[Running]:
     left = min(limit, counters.total(State.STARTED, State.ABORTING))
     if left == 0:
         return []
-    rows = session.execute(statements.TAKE_BACK_LEFT, (LOSSES_TO_CHARGE, left)).fetchall()
+    charged = guilty(session)
+    rows = session.execute(statements.TAKE_BACK_LEFT, (charged.seq if charged else 0, left)).fetchall()
     ended: list[Running] = []
     for row in rows:
         running = running_of(row)
@@ -45,14 +46,16 @@ def take_back(session: Session, *, limit: int) -> list[Running]:
     return ended
 
 
-def guilty(session: Session) -> list[Running]:
+def guilty(session: Session) -> Running | None:
     """Return what a dead runner left started that is to be charged with its death, which counts as a loss."""
     if session.counters.total(State.STARTED) == 0:
-        return []
-    found = [running_of(row) for row in session.execute(statements.GUILTY, (LOSSES_TO_CHARGE,)).fetchall()]
-    for running in found:
-        running.losses += 1
-    return found
+        return None
+    row = session.execute(statements.GUILTY, (LOSSES_TO_CHARGE,)).fetchone()
+    if row is None:
+        return None
+    running = running_of(row)
+    running.losses += 1
+    return running
 
 
 def running_of(row: tuple[Any, ...]) -> Running:

@@ -155,7 +155,7 @@ def _follow(session: Session, kind: _Kind, moves: Sequence[Move]) -> None:
             else:
                 heads.offer(move.function, move.scheduled_us, move.seq)
                 blocks.scheduled(move.seq, move.scheduled_us, is_delayed=move.is_delayed)
-            if move.isolation:
+            if move.isolation > 0:
                 session.may_hold_isolated = True
         blocks.moved([move.seq for move in moves], "created")
         failed = [(move.id,) for move in moves if move.name == "retry"]

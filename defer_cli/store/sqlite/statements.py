@@ -40,12 +40,12 @@ SELECT coalesce(e.arguments, p.arguments) FROM executions AS e LEFT JOIN payload
 
 CLAIM_DUE = """
 SELECT scheduled_us, seq FROM executions
-WHERE function = ? AND state = 'created' AND isolation = 0 AND scheduled_us > ?
+WHERE function = ? AND state = 'created' AND isolation <= 0 AND scheduled_us > ?
 ORDER BY scheduled_us, seq LIMIT ?
 """
 CLAIM_DUE_AT_ONCE = """
 SELECT scheduled_us, seq FROM executions
-WHERE function = ? AND state = 'created' AND isolation = 0 AND scheduled_us = ? AND seq > ?
+WHERE function = ? AND state = 'created' AND isolation <= 0 AND scheduled_us = ? AND seq > ?
 ORDER BY seq LIMIT ?
 """
 CLAIM_READ = """
@@ -60,7 +60,7 @@ WHERE seq IN (SELECT value FROM json_each(?)) AND +state = 'created'
 """
 CLAIM_NEVER_STARTED = """
 SELECT scheduled_us, seq, id FROM executions
-WHERE function = ? AND state = 'created' AND isolation = 0 AND scheduled_us BETWEEN ? AND ? AND attempt = 0
+WHERE function = ? AND state = 'created' AND isolation <= 0 AND scheduled_us BETWEEN ? AND ? AND attempt = 0
 ORDER BY scheduled_us, seq LIMIT ?
 """
 CLAIM_ISOLATED = """
@@ -142,12 +142,11 @@ SELECT min(discard_us) FROM executions WHERE state = 'created' AND attempt = 0 A
 
 TAKE_BACK_LEFT = """
 SELECT seq, id, function, state, attempt, charged, scheduled_us, isolation, losses, parent, started_us
-FROM executions
-WHERE state = 'aborting' OR (state = 'started' AND NOT (isolation > 0 AND losses + 1 >= ?)) ORDER BY seq DESC LIMIT ?
+FROM executions WHERE state IN ('started', 'aborting') AND seq <> ? ORDER BY seq DESC LIMIT ?
 """
 GUILTY = """
 SELECT seq, id, function, state, attempt, charged, scheduled_us, isolation, losses, parent, started_us
-FROM executions WHERE state = 'started' AND isolation > 0 AND losses + 1 >= ? ORDER BY seq
+FROM executions WHERE state = 'started' AND isolation > 0 AND losses + 1 >= ? ORDER BY started_us DESC, seq DESC LIMIT 1
 """
 TAKE_BACK = """
 UPDATE executions SET state = 'created', started_us = NULL, updated_us = ?, losses = ?, isolation = ?
@@ -156,7 +155,7 @@ WHERE seq = ? AND attempt = ? AND state = 'started'
 STEP_BACK_AHEAD = """
 SELECT e.seq, e.function
 FROM json_each(?) AS visited CROSS JOIN executions AS e INDEXED BY executions_due ON e.function = visited.value
-WHERE e.state = 'created' AND e.isolation = 0 AND e.scheduled_us > ? AND e.is_delayed = 0
+WHERE e.state = 'created' AND e.isolation <= 0 AND e.scheduled_us > ? AND e.is_delayed = 0
 ORDER BY e.scheduled_us, e.seq LIMIT ?
 """
 STEP_BACK_ISOLATED = """

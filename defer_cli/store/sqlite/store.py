@@ -164,7 +164,7 @@ class SqliteStore:
         """Make what a dead runner left started created again, aborting aborted."""
         return rescuing.take_back(self._session, limit=limit)
 
-    def guilty(self) -> list[Running]:
+    def guilty(self) -> Running | None:
         """Return what a dead runner left started that is to be charged with its death."""
         return rescuing.guilty(self._session)
 

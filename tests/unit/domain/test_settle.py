@@ -65,7 +65,11 @@ def expected(outcome: Outcome, reason: Reason | None, *, is_aborting: bool, has_
 def test_every_end_of_an_attempt_has_its_move(
     outcome: Outcome, reason: Reason | None, *, is_suspect: bool, is_aborting: bool, has_retry: bool
 ) -> None:
-    attempt = running(charged=1 if has_retry else 2, isolation=Isolation(is_suspect), is_aborting=is_aborting)
+    attempt = running(
+        charged=1 if has_retry else 2,
+        isolation=Isolation.SUSPECT if is_suspect else Isolation.NONE,
+        is_aborting=is_aborting,
+    )
 
     move = settled(attempt, outcome, reason)
 
@@ -152,9 +156,15 @@ def test_a_suspect_that_is_stopped_stays_a_suspect() -> None:
     assert move.isolation is Isolation.SUSPECT
 
 
-@pytest.mark.parametrize("outcome", [RAISED, RETURNED, FINAL], ids=["raised", "returned", "final"])
-def test_a_suspect_that_lives_to_its_end_is_cleared(outcome: Outcome) -> None:
-    assert settled(running(isolation=Isolation.SUSPECT), outcome).isolation is Isolation.NONE
+@pytest.mark.parametrize("reason", [None, Reason.MAX_DURATION])
+def test_a_suspect_that_ends_an_attempt_by_itself_is_cleared(reason: Reason | None) -> None:
+    assert settled(running(isolation=Isolation.SUSPECT), RAISED, reason).isolation is Isolation.CLEARED
+
+
+def test_who_is_suspected_a_second_time_stays_isolated() -> None:
+    move = settled(running(isolation=Isolation.CLEARED), DIED)
+
+    assert (move.name, move.isolation, move.charged) == ("interrupt", Isolation.KILLER, 0)
 
 
 def test_an_aborted_execution_keeps_no_result() -> None:

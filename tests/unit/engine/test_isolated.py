@@ -174,7 +174,7 @@ async def test_a_stop_puts_back_what_has_no_process_yet() -> None:
 
 async def test_what_killed_its_runner_three_times_is_charged_without_being_run() -> None:
     stage = Stage(workers=1)
-    stage.dispatcher.charge([suspect(losses=3)])
+    stage.dispatcher.charge(suspect(losses=3))
     (move,) = stage.writer.moves
 
     assert (move.name, move.charged, move.losses, move.isolation) == ("retry", 1, 0, Isolation.KILLER)
@@ -184,6 +184,6 @@ async def test_what_killed_its_runner_three_times_is_charged_without_being_run()
 
 async def test_of_an_unknown_function_it_is_kept() -> None:
     stage = Stage(workers=1)
-    stage.dispatcher.charge([suspect(losses=3, function="gone")])
+    stage.dispatcher.charge(suspect(losses=3, function="gone"))
 
     assert stage.moves() == [("id1", "interrupt")]

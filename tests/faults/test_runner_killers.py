@@ -1,0 +1,65 @@
+"""A function that takes the whole runner down is isolated, charged and failed; all else completes."""
+
+from __future__ import annotations
+
+import pytest
+
+from defer_cli.domain.states import State
+from tests.faults.figures import tell
+from tests.process.harness import Project, Runner, until
+
+pytestmark = [pytest.mark.process, pytest.mark.fault, pytest.mark.timeout(300)]
+
+INNOCENTS = 20
+MOST_DEATHS = 30
+
+
+def died_first(runner: Runner, project: Project, id: str) -> bool:
+    """Wait until the runner is dead or the execution has failed; return which of them came first."""
+    until(lambda: runner.process.poll() is not None or project.get(id).state is State.FAILED, "a death, or the end")
+    return project.get(id).state is not State.FAILED
+
+
+def test_a_function_that_kills_its_runner_again_and_again_fails_in_the_end(project: Project) -> None:
+    project.write(
+        killer="""
+            import signal
+            @defer(retry={'max_attempts': 1, 'initial_interval': 0, 'randomization_factor': 0})
+            async def killer():
+                note("killer", os.getpid())
+                os.kill(os.getppid(), signal.SIGKILL)
+                await asyncio.sleep(60)
+        """,
+        innocent="""
+            @defer
+            async def innocent(number):
+                note("innocent", number)
+                await asyncio.sleep(0.2)
+                return number
+        """,
+    )
+    with project.run("--workers", "2") as runner, runner.client() as client:
+        innocents = client.calls("innocent", [[number] for number in range(INNOCENTS)])
+        id = client.call("killer")
+        runner.process.wait(30)
+    deaths = 1
+    while project.get(id).state is not State.FAILED:
+        assert deaths < MOST_DEATHS, project.attempts(id)
+        runner = project.start("--workers", "2")
+        deaths += died_first(runner, project, id)
+        runner.kill()
+    with project.run("--workers", "2") as runner, runner.client() as client:
+        ends = {client.wait(innocent) for innocent in innocents}
+        assert runner.stop() == 0
+
+    tell(
+        5,
+        fault="a function that kills its runner at every run, one retry",
+        runs=1,
+        found=f"failed after {deaths} deaths of the runner, {INNOCENTS} others completed",
+    )
+    assert ends == {"succeed"}
+    assert [project.get(innocent).charged for innocent in innocents] == [0] * INNOCENTS
+    assert project.get(id).charged == 1
+    assert project.error(id)["message"] == "its runner died while it ran, 3 times in a row"
+    assert deaths == len(project.noted("killer")) == 6
