@@ -6,6 +6,7 @@ import tempfile
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from defer_cli.domain.execution import to_microseconds
 from defer_cli.domain.history import HOUR_US, bucket_of
-from defer_cli.domain.settle import Running
+from defer_cli.domain.settle import Isolation, Running
 from defer_cli.domain.states import RUNNING_STATES, State
 from defer_cli.store.contract import Limit, Store
 from tests.store.harness import (
@@ -40,7 +41,14 @@ _SETS: list[dict[str, Limit]] = [
     {"a": Limit(1, "cancel"), "b": Limit(2, "cancel"), "c": Limit()},
     {"a": Limit(3), "c": Limit(2, "cancel")},
 ]
-_SETTLE = {"succeed": succeed, "fail": fail, "retry": retry, "interrupt": interrupt}
+_SETTLE = {
+    "succeed": succeed,
+    "fail": fail,
+    "retry": retry,
+    "interrupt": interrupt,
+    "suspect": partial(interrupt, isolation=Isolation.SUSPECT),
+    "charge": partial(retry, isolation=Isolation.KILLER),
+}
 
 
 @dataclass
@@ -55,6 +63,9 @@ class _Row:
     is_delayed: bool
     state: State = State.CREATED
     attempt: int = 0
+    isolation: Isolation = Isolation.NONE
+    losses: int = 0
+    started_us: int = 0
     ended: list[str] = field(default_factory=list)
 
     @property
@@ -68,25 +79,36 @@ class _Model:
     def __init__(self) -> None:
         self.rows: list[_Row] = []
 
-    def claim(self, functions: dict[str, Limit], limit: int, now: int) -> tuple[list[str], set[str]]:
-        started: list[str] = []
+    def claim(
+        self, functions: dict[str, Limit], limit: int, isolated: int, now: int
+    ) -> tuple[list[str], int, set[str]]:
+        """Return what is started, how many of that are isolated, and what ends."""
+        alone: list[_Row] = []
+        for row in self._due(now, is_isolated=True):
+            is_free = row.function in functions and not self._is_full(row.function, functions)
+            if is_free and len(alone) < isolated:
+                self._start(row, now)
+                alone.append(row)
+        others, ended = self._claim_others(functions, limit, now)
+        return [row.id for row in sorted(alone + others, key=lambda row: row.place)], len(alone), ended
+
+    def _claim_others(self, functions: dict[str, Limit], limit: int, now: int) -> tuple[list[_Row], set[str]]:
+        started: list[_Row] = []
         ended: set[str] = set()
-        due = sorted(
-            (row for row in self.rows if row.state is State.CREATED and row.scheduled_us <= now),
-            key=lambda row: row.place,
-        )
+        due = self._due(now, is_isolated=False)
         for row in due:
             if len(started) == limit:
                 break
             if row.function not in functions or self._is_full(row.function, functions):
                 continue
+            if functions[row.function].concurrency == 1 and self._is_behind(row):
+                continue
             if row.discard_us is not None and row.discard_us <= now and row.attempt == 0:
                 row.state = State.DISCARDED
                 ended.add(row.id)
                 continue
-            row.state = State.STARTED
-            row.attempt += 1
-            started.append(row.id)
+            self._start(row, now)
+            started.append(row)
         for row in due:
             is_cancelling = row.function in functions and functions[row.function].action == "cancel"
             is_met = self._is_full(row.function, functions) if is_cancelling else False
@@ -94,6 +116,44 @@ class _Model:
                 row.state = State.CANCELLED
                 ended.add(row.id)
         return started, ended
+
+    def _due(self, now: int, *, is_isolated: bool) -> list[_Row]:
+        due = [
+            row
+            for row in self.rows
+            if row.state is State.CREATED and row.scheduled_us <= now and (row.isolation > 0) is is_isolated
+        ]
+        return sorted(due, key=lambda row: row.place)
+
+    def _start(self, row: _Row, now: int) -> None:
+        row.state = State.STARTED
+        row.attempt += 1
+        row.started_us = now
+
+    def _is_behind(self, row: _Row) -> bool:
+        return any(
+            other.function == row.function
+            and other.state is State.CREATED
+            and other.isolation > 0
+            and other.place < row.place
+            for other in self.rows
+        )
+
+    def take_back(self) -> None:
+        """Do what a start does about a runner that has died."""
+        started = [row for row in self.rows if row.state is State.STARTED]
+        guilty = max(
+            (row for row in started if row.isolation > 0 and row.losses >= 2),
+            key=lambda row: (row.started_us, row.seq),
+            default=None,
+        )
+        for row in started:
+            if row is not guilty:
+                row.state = State.CREATED
+                row.losses += 1
+                row.isolation = max(row.isolation, Isolation.SUSPECT) if row.losses >= 2 else row.isolation
+        for row in self.rows:
+            row.state = State.ABORTED if row.state is State.ABORTING else row.state
 
     def _is_full(self, function: str, functions: dict[str, Limit]) -> bool:
         concurrency = functions[function].concurrency
@@ -156,31 +216,36 @@ class StoreAndModel(RuleBasedStateMachine):
     def turn(self, functions: list[str], limit: int, names: list[str], seconds: int) -> None:
         """Do what a runner does all day, so that the other rules find something to disturb."""
         self.enqueue(functions, None, None, is_undone=False)
-        self.claim(limit, None)
+        self.claim(limit, 2, None)
         self.wait(seconds)
         for name, running in zip(names, self._leases[-12:], strict=False):
             if name != "nothing":
                 self._settle(name, [running])
-        self.claim(limit, None)
+        self.claim(limit, 2, None)
 
     @rule(chosen=st.sampled_from(_SETS))
     def reload(self, chosen: dict[str, Limit]) -> None:
         self._functions = chosen
 
-    @rule(limit=st.integers(1, 6), undoing=st.sampled_from([None, None, None, "transaction", "savepoint"]))
-    def claim(self, limit: int, undoing: str | None) -> None:
+    @rule(
+        limit=st.integers(1, 6),
+        isolated=st.integers(0, 3),
+        undoing=st.sampled_from([None, None, None, "transaction", "savepoint"]),
+    )
+    def claim(self, limit: int, isolated: int, undoing: str | None) -> None:
         store, functions = self._store, self._functions
         if undoing == "transaction":
             with undone(store.transaction()):
-                store.claim(limit=limit, runner="a", functions=functions)
+                store.claim(limit=limit, isolated=isolated, runner="a", functions=functions)
         with store.transaction():
             if undoing == "savepoint":
                 with undone(store.savepoint()):
-                    store.claim(limit=limit, runner="a", functions=functions)
-            taken = store.claim(limit=limit, runner="a", functions=functions)
-        started, ended = self._model.claim(functions, limit, self._clock.now_us)
+                    store.claim(limit=limit, isolated=isolated, runner="a", functions=functions)
+            taken = store.claim(limit=limit, isolated=isolated, runner="a", functions=functions)
+        started, alone, ended = self._model.claim(functions, limit, isolated, self._clock.now_us)
         assert [running.id for running in taken.started] == started
-        if len(started) < limit:  # with no slot left, what lies behind is not looked at
+        assert taken.isolated == alone
+        if len(started) - alone < limit:  # with no slot left, what lies behind is not looked at
             assert {ending.id for ending in taken.ended} == ended
         self._follow_store(ended)
         self._leases += taken.started
@@ -200,7 +265,7 @@ class StoreAndModel(RuleBasedStateMachine):
 
     def _settle(self, name: str, chosen: list[Running]) -> None:
         later = self._clock.now_us + SECOND
-        extra: dict[str, Any] = {"scheduled_us": later} if name == "retry" else {}
+        extra: dict[str, Any] = {"scheduled_us": later} if name in {"retry", "charge"} else {}
         moves = [_SETTLE[name](running, at_us=self._clock.now_us, **extra) for running in chosen]
         with self._store.transaction():
             applied = self._store.apply(moves)
@@ -208,8 +273,8 @@ class StoreAndModel(RuleBasedStateMachine):
             row = self._row(move.id)
             assert is_applied is (row.state is State.STARTED and row.attempt == move.attempt)
             if is_applied:
-                row.state = move.target
-                if name == "retry":
+                row.state, row.isolation, row.losses = move.target, move.isolation, 0
+                if move.name == "retry":
                     row.scheduled_us, row.is_delayed = later, True
 
     @rule(data=st.data(), name=st.sampled_from(["cancel", "abort", "reschedule"]))
@@ -257,7 +322,7 @@ class StoreAndModel(RuleBasedStateMachine):
         ]
         with self._store.transaction():
             assert self._store.step_back(limit=1_000) == len(ahead)
-        order = sorted(ahead, key=lambda row: row.place)
+        order = sorted(ahead, key=lambda row: (row.isolation > 0, row.place))
         scheduled = now
         for row, after in zip(reversed(order), [None, *reversed(order)], strict=False):
             if after is not None and row.seq > after.seq:
@@ -281,8 +346,7 @@ class StoreAndModel(RuleBasedStateMachine):
         self._store = self._engine.open(self._clock)
         with self._store.transaction():
             self._store.take_back(limit=1_000)
-        for row in self._model.rows:
-            row.state = {State.STARTED: State.CREATED, State.ABORTING: State.ABORTED}.get(row.state, row.state)
+        self._model.take_back()
 
     @invariant()
     def agrees(self) -> None:
