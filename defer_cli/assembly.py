@@ -23,7 +23,6 @@ from defer_cli.domain.function import FunctionSpec, Problem
 from defer_cli.domain.ids import random_id
 from defer_cli.domain.retention import RetentionSettings
 from defer_cli.domain.settings import Settings
-from defer_cli.domain.settle import Running
 from defer_cli.engine.alarm import Alarm
 from defer_cli.engine.banner import Banner, RunnerListener
 from defer_cli.engine.burst import Burst
@@ -34,11 +33,12 @@ from defer_cli.engine.events import Logged
 from defer_cli.engine.inbox import InboxImport
 from defer_cli.engine.isolated import places_for
 from defer_cli.engine.measures import Measures
+from defer_cli.engine.memory import MemoryWatch
 from defer_cli.engine.pointing import leave_pointer
 from defer_cli.engine.polls import Polls
 from defer_cli.engine.reload import Reload
 from defer_cli.engine.requests import Requests
-from defer_cli.engine.rescue import WorkerList, notes_on, take_back, take_from_the_future
+from defer_cli.engine.rescue import Left, WorkerList, put_right
 from defer_cli.engine.retention import Retention
 from defer_cli.engine.signals import listen_to_signals
 from defer_cli.engine.supervised import Supervised
@@ -98,8 +98,7 @@ class Runner:
         self._stop = asyncio.Event()
         self._hurry = asyncio.Event()
         self._fatal: BaseException | None = None
-        self._taken_back: list[Running] = []
-        self._guilty: Running | None = None
+        self._left = Left()
         self._functions: dict[str, FunctionSpec] = {}
         self._problems: Sequence[Problem] = ()
         self._api: Server | None = None
@@ -196,9 +195,7 @@ class Runner:
         store = open_store(Path(plan.data.database))
         if not store.stopped_cleanly():
             store.quick_check()
-        self._taken_back = take_back(store)
-        self._guilty = store.guilty()
-        take_from_the_future(store)
+        self._left = put_right(store)
         with store.transaction():
             store.start_runner(name=self._name, pid=os.getpid(), version=__version__)
         return store
@@ -209,7 +206,7 @@ class Runner:
         measures = Measures(self._listener)
         listener = measures if is_served else self._listener  # else nobody could ask for what was counted
         self._dispatcher = Dispatcher(
-            slots=settings.slots, isolated=places_for(self._taken_back), listener=listener, clock=store.now
+            slots=settings.slots, isolated=places_for(self._left.lost), listener=listener, clock=store.now
         )
         self._writer = Writer(
             store,
@@ -232,6 +229,7 @@ class Runner:
             on_pids=self._worker_list.write,
         )
         self._dispatcher.attach(self._writer, self._pool)
+        self._memory = MemoryWatch(self._pool, listener, worker_memory=settings.worker_memory)
         self._reports = Reports(lambda: open_reader(Path(plan.data.database)))
         self._intake = Intake(self._writer)
         self._inbox = InboxImport(plan.data, self._intake.insert, self._listener)
@@ -282,14 +280,14 @@ class Runner:
         found = await discovering
         if plan.is_dev:
             self._show_problems(found.problems)
-        for note in notes_on(self._taken_back):
+        for note in self._left.notes():
             self._listener.tell(note)
         leave_pointer(plan.project, plan.data, self._listener)
         await self._inbox.run()
         self._add_alarms()
         await self._reload.begin(found)
-        if self._guilty is not None:
-            self._dispatcher.charge(self._guilty)
+        if self._left.guilty is not None:
+            self._dispatcher.charge(self._left.guilty)
         for name in plan.triggers:
             await self._trigger(name)
         self._alarm.start()
@@ -325,6 +323,7 @@ class Runner:
         if self._alerting is not None:
             self._alerting.set_functions(functions)
         self._dispatcher.set_functions(functions)
+        self._memory.set_functions(functions)
         if not self._plan.is_burst:
             await self._crons.set_functions(functions.values())
             self._alarm.hurry("crons")
@@ -376,6 +375,7 @@ class Runner:
             await self._backend.streams.close()
             self._polls.close()
             await self._api.stop(hurry=self._hurry)
+        self._memory.stop()
         await self._pool.stop()
         self._supervised.end()
         if self._alerting is not None:

@@ -11,6 +11,7 @@ from defer_cli.definitions import define, refuse
 from defer_cli.domain.duration import Duration
 from defer_cli.domain.function import AtLimit, CatchUp
 from defer_cli.domain.retry import Retry
+from defer_cli.domain.size import Size
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -24,6 +25,7 @@ class _Defer:
     ``max_duration``: seconds or a duration such as ``"5 min"``; 30 minutes by default.
     ``max_concurrency_action``: what becomes of the others at that limit: ``"keep"`` or ``"cancel"``.
     ``alert``: whether people are told when it fails, where alerts are set up; True by default.
+    ``max_memory``: bytes or a size such as ``"512 MB"`` that its process may take; over it, it fails (``ER0002``).
     ``catch_up`` (crons): of the ticks missed while no runner was up, run the ``"latest"`` or ``"none"``.
     Raises ``DefinitionError`` when the function cannot run in the background or an option is wrong.
     """
@@ -39,6 +41,7 @@ class _Defer:
         max_duration: Duration = ...,
         max_concurrency_action: AtLimit = ...,
         alert: bool = ...,
+        max_memory: Size | None = ...,
     ) -> BackgroundFunction[P, R]: ...
 
     @overload
@@ -51,6 +54,7 @@ class _Defer:
         max_duration: Duration = ...,
         max_concurrency_action: AtLimit = ...,
         alert: bool = ...,
+        max_memory: Size | None = ...,
     ) -> Callable[[Callable[P, Coroutine[Any, Any, R]]], BackgroundFunction[P, R]]: ...
 
     def __call__(self, *given: Any, **options: Any) -> Any:
@@ -74,6 +78,7 @@ class _Defer:
         max_duration: Duration = ...,
         max_concurrency_action: AtLimit = ...,
         alert: bool = ...,
+        max_memory: Size | None = ...,
         catch_up: CatchUp = ...,
     ) -> CronFunction[R]: ...
 
@@ -88,6 +93,7 @@ class _Defer:
         max_duration: Duration = ...,
         max_concurrency_action: AtLimit = ...,
         alert: bool = ...,
+        max_memory: Size | None = ...,
         catch_up: CatchUp = ...,
     ) -> Callable[[Callable[[], Coroutine[Any, Any, R]]], CronFunction[R]]: ...
 

@@ -14,7 +14,7 @@ from typing import Any
 from defer_cli.domain.errors import CronError, DefinitionError, SettingError
 from defer_cli.domain.function import FunctionOptions, Kind, Problem, function_options
 
-OPTION_NAMES = ("retry", "concurrency", "max_duration", "max_concurrency_action", "alert")
+OPTION_NAMES = ("retry", "concurrency", "max_duration", "max_concurrency_action", "alert", "max_memory")
 CRON_OPTION_NAMES = (*OPTION_NAMES, "catch_up")
 _OWN_FOLDER = os.path.dirname(__file__)
 

@@ -24,8 +24,8 @@ def backup(
     *, file: File, force: Force = False, project: Project = None, data: Data = None, as_json: Json = False
 ) -> int:
     """Write a copy of everything that is stored, as it is at one instant."""
-    from defer_cli.cli.checks.machine import size_words
     from defer_cli.cli.place import find_data
+    from defer_cli.domain.size import size_in_words
     from defer_cli.store.sqlite.copying import back_up
 
     place = find_data(project, data)
@@ -54,5 +54,5 @@ def backup(
         show_json({"file": str(target), "bytes": made.bytes, "taken_at": taken})
         return OK
     print(target)
-    say(f"{size_words(made.bytes)}, as of {moment_words(to_moment(made.taken_us))}; `defer restore {visible(file)}`")
+    say(f"{size_in_words(made.bytes)}, as of {moment_words(to_moment(made.taken_us))}; `defer restore {visible(file)}`")
     return OK

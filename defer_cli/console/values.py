@@ -8,10 +8,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from defer_cli.console.words import size
 from defer_cli.domain.arguments import decode_arguments
 from defer_cli.domain.function import FunctionSpec
 from defer_cli.domain.secrets import MASK, masked, masked_under
+from defer_cli.domain.size import size_in_words
 
 MOST_SHOWN = 64 * 1024
 MOST_PREVIEWED = 4 * 1024
@@ -65,7 +65,7 @@ def previews(
         if told is None:  # pruned in between
             return ""
         if told["arguments"] is None:
-            return f"… {size(told['bytes'])}"
+            return f"… {size_in_words(told['bytes'])}"
         return preview(told["arguments"], functions.get(item["function"]), mask)
 
     return [one(item) for item in items]

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from defer_cli.domain.duration import in_words
 from defer_cli.domain.execution import rfc3339, to_moment
+from defer_cli.domain.size import size_in_words
 from defer_cli.domain.states import State
 from defer_cli.domain.visible import visible
 
@@ -105,15 +106,6 @@ def percent(part: float, whole: float) -> str:
     return "0 %" if not part else f"{min(max(100 * part / whole, 0.1), 99.9):.1f} %"
 
 
-def size(bytes: float) -> str:
-    """Return a number of bytes in the unit that fits."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if bytes < 1000:
-            return f"{bytes:.0f} {unit}" if unit == "B" or bytes >= 100 else f"{bytes:.1f} {unit}"
-        bytes /= 1000
-    return f"{bytes:,.1f} TB"
-
-
 def plural(count: int, noun: str) -> str:
     """Return a count with its noun."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
@@ -147,7 +139,7 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "span": span,
     "from_now": from_now,
     "number": number,
-    "size": size,
+    "size": size_in_words,
     "plural": plural,
     "visible": visible,
     "visible_text": visible_text,

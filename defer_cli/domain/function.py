@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeAlias, get_args
 from defer_cli.domain.duration import parse_duration
 from defer_cli.domain.errors import SettingError
 from defer_cli.domain.retry import SMART_RETRY, RetryPolicy, retry_policy
+from defer_cli.domain.size import parse_memory
 
 AtLimit: TypeAlias = Literal["keep", "cancel"]
 CatchUp: TypeAlias = Literal["latest", "none"]
@@ -28,6 +29,8 @@ class FunctionOptions:
     catch_up: CatchUp = "latest"
     alert: bool = True
     """Whether people are told when it fails."""
+    max_memory: int | None = None
+    """In bytes: what its process may take when it runs alone; None: what ``worker_memory`` says."""
 
 
 def function_options(
@@ -38,6 +41,7 @@ def function_options(
     max_concurrency_action: object = "keep",
     catch_up: object = "latest",
     alert: object = True,
+    max_memory: object = None,
 ) -> FunctionOptions:
     """Return checked options; raise ``SettingError`` that names the option."""
     if concurrency is not None:
@@ -61,6 +65,7 @@ def function_options(
         max_concurrency_action=_one_of(max_concurrency_action, AtLimit, "max_concurrency_action"),
         catch_up=_one_of(catch_up, CatchUp, "catch_up"),
         alert=alert,
+        max_memory=None if max_memory is None else parse_memory(max_memory, where="max_memory"),
     )
 
 

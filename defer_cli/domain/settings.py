@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeAlias, get_args
 
 from defer_cli.domain.duration import parse_duration
 from defer_cli.domain.errors import SettingError
+from defer_cli.domain.size import parse_memory
 
 LogFormat: TypeAlias = Literal["logfmt", "json"]
 LogLevel: TypeAlias = Literal["debug", "info", "warning", "error"]
@@ -40,6 +41,8 @@ class Settings:
     host: str = "127.0.0.1"
     port: int | None = 3337
     """0: any free one; None: no API and no console."""
+    worker_memory: int | None = None
+    """In bytes: a worker that has grown beyond it is replaced, an execution that takes it alone is ended."""
     grace: timedelta = timedelta(seconds=20)
     log_format: LogFormat = "logfmt"
     log_level: LogLevel = "info"
@@ -252,6 +255,7 @@ _PARSERS: dict[str, Callable[[object, str], object]] = {
     "slots": _whole_number(least=1, most=100_000, mend="use how many executions one worker runs at once"),
     "host": _host,
     "port": _port,
+    "worker_memory": lambda value, where: parse_memory(_number_in(value), where=where),
     "grace": _grace,
     "log_format": _one_of(get_args(LogFormat), what="log format"),
     "log_level": _one_of(get_args(LogLevel), what="log level"),

@@ -89,6 +89,8 @@ class Reason(Enum):
     MAX_DURATION = "max_duration"
     STOP = "stop"
     NEIGHBOUR = "neighbour"
+    MEMORY = "memory"
+    """It was alone, and took more than it may."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,9 +132,12 @@ def settle(
         return _move(running, "aborted", State.ABORTED, now_us)
     if reason is Reason.MAX_DURATION:
         return _failed(running, _too_long(outcome, max_duration_words), now_us, policy, dice)
+    if reason is Reason.MEMORY and isinstance(outcome, Died):
+        too_much = ExecutionError(code=ErrorCode.OUT_OF_MEMORY, type="MemoryLimitExceeded", message=outcome.cause)
+        return _failed(running, too_much, now_us, policy, dice, isolation=Isolation.KILLER)
     if isinstance(outcome, Returned):
         return _move(running, "succeed", State.SUCCEED, now_us, result=outcome.result)
-    if reason is not None:  # a stop or a neighbour's end: whatever it raised, it was asked to end
+    if reason in {Reason.STOP, Reason.NEIGHBOUR}:  # whatever it raised, it was asked to end
         return _move(running, "interrupt", State.CREATED, now_us, isolation=running.isolation)
     if isinstance(outcome, Raised):
         return _failed(running, outcome.error, now_us, policy if outcome.is_retryable else NO_RETRY, dice)

@@ -8,6 +8,7 @@ import signal
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -80,8 +81,31 @@ def _started(pid: int) -> str | None:
     return None if after_name[0] in "ZX" else f"{_boot()}/{after_name[19]}"
 
 
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What a dead runner left started: ``lost`` is ready to run again, ``guilty`` is to be charged with its death."""
+
+    lost: Sequence[Running] = ()
+    guilty: Running | None = None
+
+    def notes(self) -> Iterator[Note]:
+        """Yield what is to be told of it."""
+        aborted = sum(running.is_aborting for running in self.lost)
+        if left := len(self.lost) - aborted:
+            yield Note("warning", "executions of a runner that has ended are run again", {"count": left})
+        if aborted:
+            yield Note("warning", "executions that a runner was aborting when it ended are aborted", {"count": aborted})
+
+
+def put_right(store: Store) -> Left:
+    """Take back what a dead runner left, and make due what a clock that was ahead has postponed."""
+    left = Left(take_back(store), store.guilty())
+    take_from_the_future(store)
+    return left
+
+
 def take_back(store: Store) -> list[Running]:
-    """Make everything a dead runner left started ready to run again; return the attempts that were lost."""
+    """Make what a dead runner left started ready to run again; return the attempts that were lost."""
     lost: list[Running] = []
     while True:
         with store.transaction():
@@ -89,15 +113,6 @@ def take_back(store: Store) -> list[Running]:
         if not some:
             return lost
         lost.extend(some)
-
-
-def notes_on(taken_back: Sequence[Running]) -> Iterator[Note]:
-    """Yield what is to be told of executions that a dead runner left."""
-    aborted = sum(running.is_aborting for running in taken_back)
-    if left := len(taken_back) - aborted:
-        yield Note("warning", "executions of a runner that has ended are run again", {"count": left})
-    if aborted:
-        yield Note("warning", "executions that a runner was aborting when it ended are aborted", {"count": aborted})
 
 
 def take_from_the_future(store: Store) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 from defer_cli.domain.function import FunctionSpec
 from defer_cli.link.frames import Load, LoadedFunction, Ready
+from defer_cli.workers.memory import resident_bytes
 from defer_cli.workers.process import WorkerProcess
 
 _log = logging.getLogger(__name__)
@@ -134,6 +135,13 @@ class Pool:
             crew.workers.remove(worker)
         self.leave_if_done(worker)
 
+    def recycle(self, worker: WorkerProcess) -> None:
+        """Replace a worker of the newest crew; what it runs ends where it is."""
+        is_newest = worker in self.crew.workers
+        self.retire(worker)
+        if is_newest and not self._is_stopping:
+            self._replace_one()
+
     def leave_if_done(self, worker: WorkerProcess) -> None:
         """Let a retired worker go once it runs nothing."""
         if worker.is_retiring and not worker.assigned:
@@ -190,6 +198,7 @@ class Pool:
     def _frame(self, worker: WorkerProcess, frame: Any) -> None:
         if type(frame) is Ready:
             worker.is_ready = True
+            worker.loaded_bytes = resident_bytes(worker.pid)
             self._deaths_in_a_row = 0
             waiting = self._ready.pop(worker, None)
             if waiting is not None and not waiting.done():

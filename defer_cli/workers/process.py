@@ -16,6 +16,7 @@ from msgspec import Struct
 from defer_cli.domain.errors import DeferError
 from defer_cli.domain.function import FunctionSpec
 from defer_cli.domain.settle import Reason, Running
+from defer_cli.domain.size import size_in_words
 from defer_cli.link.frames import FrameReader, FromWorker, Start, StartItem, encode_frame
 from defer_cli.link.python import python_running
 from defer_cli.workers.cutting import cuts
@@ -75,6 +76,8 @@ class WorkerProcess(asyncio.Protocol):
         self.exit_cause = ""
         self.is_alone = False
         """Whether it is beyond the pool, for one execution at a time."""
+        self.loaded_bytes = 0
+        """How much memory it took when it had loaded the functions."""
         self.begun = 0
         """How many attempts have begun in it."""
         self.waiting = 0
@@ -197,15 +200,25 @@ class WorkerProcess(asyncio.Protocol):
         assert self._popen is not None
         self._loop.remove_reader(self._pidfd)
         os.close(self._pidfd)
-        code = self._popen.wait()
+        code, peak_bytes = self._wait()
         self._drain()
         self._has_ended = True
         with suppress(ProcessLookupError, PermissionError):  # what it had forked goes with it
             os.killpg(self.pid, signal.SIGKILL)
-        self.exit_cause = self.exit_cause or exit_cause(code)
+        self.exit_cause = self.exit_cause or exit_cause(code, peak_bytes)
         if self._transport is not None:
             self._transport.abort()
         self._on_exit(self)
+
+    def _wait(self) -> tuple[int, int]:
+        """Return its exit code, and the most memory it has taken, in bytes."""
+        assert self._popen is not None
+        try:
+            _, status, usage = os.wait4(self.pid, 0)
+        except ChildProcessError:  # somebody else has waited for it
+            return self._popen.wait(), 0
+        self._popen.returncode = os.waitstatus_to_exitcode(status)
+        return self._popen.returncode, usage.ru_maxrss * 1024
 
     def _drain(self) -> None:
         assert self._socket is not None
@@ -219,8 +232,8 @@ def _size(item: StartItem) -> int:
     return len(item.arguments or b"") + len(item.metadata or b"") + len(item.trace or "") + marked
 
 
-def exit_cause(code: int) -> str:
-    """Return in words how a process with this exit code ended."""
+def exit_cause(code: int, peak_bytes: int = 0) -> str:
+    """Return in words how a process with this exit code ended, that had taken ``peak_bytes`` of memory at most."""
     if code >= 0:
         return f"exited with code {code}"
     number = -code
@@ -228,4 +241,5 @@ def exit_cause(code: int) -> str:
         named = signal.Signals(number)
     except ValueError:
         return f"was killed by signal {number}"
-    return _SIGNAL_WORDS.get(named, f"was killed by signal {number} ({named.name})")
+    words = _SIGNAL_WORDS.get(named, f"was killed by signal {number} ({named.name})")
+    return f"{words}; it took up to {size_in_words(peak_bytes)}" if named is signal.SIGKILL and peak_bytes else words

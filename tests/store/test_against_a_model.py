@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
@@ -17,7 +18,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from defer_cli.domain.execution import to_microseconds
 from defer_cli.domain.history import HOUR_US, bucket_of
-from defer_cli.domain.settle import Isolation, Running
+from defer_cli.domain.settle import Isolation, Move, Running
 from defer_cli.domain.states import RUNNING_STATES, State
 from defer_cli.store.contract import Limit, Store
 from tests.store.harness import (
@@ -41,7 +42,7 @@ _SETS: list[dict[str, Limit]] = [
     {"a": Limit(1, "cancel"), "b": Limit(2, "cancel"), "c": Limit()},
     {"a": Limit(3), "c": Limit(2, "cancel")},
 ]
-_SETTLE = {
+_SETTLE: dict[str, Callable[..., Move]] = {
     "succeed": succeed,
     "fail": fail,
     "retry": retry,

@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from defer_cli.cli.checks.findings import Finding, ok, problem, warning
-from defer_cli.cli.checks.machine import MEGABYTE, free_bytes, size_words
+from defer_cli.cli.checks.machine import MEGABYTE, free_bytes
 from defer_cli.cli.output import cut
+from defer_cli.domain.size import size_in_words
 from defer_cli.domain.visible import visible
 from defer_cli.link.project import DataFolder
 
@@ -62,11 +63,13 @@ def check_disk(data: DataFolder) -> Iterator[Finding]:
             "put the data folder on a local disk: --data",
         )
     elif room < _NO_ROOM:
-        yield problem("disk", f"{kind}, {size_words(room)} free: new calls will be refused", "free disk space")
+        yield problem("disk", f"{kind}, {size_in_words(room)} free: new calls will be refused", "free disk space")
     elif room < _LITTLE_ROOM:
-        yield warning("disk", f"{kind}, only {size_words(room)} free", "free disk space, or `defer prune` what is old")
+        yield warning(
+            "disk", f"{kind}, only {size_in_words(room)} free", "free disk space, or `defer prune` what is old"
+        )
     else:
-        yield ok("disk", f"{kind}, {size_words(room)} free")
+        yield ok("disk", f"{kind}, {size_in_words(room)} free")
 
 
 def check_inbox(data: DataFolder, *, has_runner: bool) -> Iterator[Finding]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from defer_cli import __version__
 from defer_cli.cli.checks.findings import Finding, ok, problem, warning
 from defer_cli.domain.settings import Settings
+from defer_cli.domain.size import size_in_words
 
 MEGABYTE = 1_000_000
 _FILES_FOR_A_CROWD = 4096
@@ -57,11 +58,11 @@ def check_limits(settings: Settings) -> Iterator[Finding]:
     if available < needed:
         yield warning(
             "memory",
-            f"{size_words(available)} free for {workers} and a runner",
+            f"{size_in_words(available)} free for {workers} and a runner",
             "use fewer with --workers, or give it more: a worker that runs out of memory is killed",
         )
     else:
-        yield ok("memory", f"{size_words(available)} free for {workers}")
+        yield ok("memory", f"{size_in_words(available)} free for {workers}")
 
 
 def check_port(settings: Settings) -> Iterator[Finding]:
@@ -88,16 +89,6 @@ def check_port(settings: Settings) -> Iterator[Finding]:
         )
     else:
         yield ok("port", f"{where} is free; this version serves nothing there yet")
-
-
-def size_words(size: int) -> str:
-    """Return a size in bytes for a person."""
-    number = float(size)
-    for unit in ("B", "kB", "MB", "GB"):
-        if number < 1000:
-            return f"{number:.0f} {unit}" if unit == "B" or number >= 100 else f"{number:.1f} {unit}"
-        number /= 1000
-    return f"{number:,.1f} TB"
 
 
 def _limit_words(limit: int) -> str:

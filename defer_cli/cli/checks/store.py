@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 from defer_cli import __version__
 from defer_cli.cli import access
 from defer_cli.cli.checks.findings import Finding, ok, problem, warning
-from defer_cli.cli.checks.machine import size_words
 from defer_cli.cli.output import distance_words, moment_words
 from defer_cli.domain.errors import StoreError
 from defer_cli.domain.execution import to_microseconds, to_moment
+from defer_cli.domain.size import size_in_words
 from defer_cli.domain.visible import visible
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ class StoreChecks:
 
         size = sum(part.stat().st_size for part in (path, path.with_name(path.name + "-wal")) if part.exists())
         version = self._health["schema"] if self._health is not None else len(MIGRATIONS)
-        words = f"{size_words(size)}, schema {version}"
+        words = f"{size_in_words(size)}, schema {version}"
         if version < len(MIGRATIONS):
             words += f" (the next owner brings it to {len(MIGRATIONS)})"
         if is_owned and not self._is_whole:

@@ -11,7 +11,6 @@ import pytest
 
 from defer_cli.cli.checks import folder, machine
 from defer_cli.cli.checks.findings import Finding, Level, ok, standing_alone
-from defer_cli.cli.checks.machine import size_words
 from defer_cli.cli.checks.store import StoreChecks
 from defer_cli.domain.errors import StoreError
 from defer_cli.domain.execution import to_microseconds
@@ -129,11 +128,3 @@ def test_what_is_overdue_beside_a_runner_is_a_warning(tmp_path: Path) -> None:
     assert database.words.endswith(", no damage")
     assert to_microseconds(datetime.now(UTC)) > NOON + 3600 * SECOND
     assert (queue.level, queue.mend is None) == (Level.WARNING, False)
-
-
-@pytest.mark.parametrize(
-    ("size", "words"),
-    [(0, "0 B"), (999, "999 B"), (1_500, "1.5 kB"), (246_000_000, "246 MB"), (3_200_000_000_000, "3.2 TB")],
-)
-def test_sizes_are_short(size: int, words: str) -> None:
-    assert size_words(size) == words

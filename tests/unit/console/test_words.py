@@ -50,13 +50,6 @@ def test_a_share_is_whole_only_where_nothing_is_missing(part: int, whole: int, t
     assert words.percent(part, whole) == text
 
 
-@pytest.mark.parametrize(
-    ("count", "text"), [(0, "0 B"), (999, "999 B"), (1_048_576, "1.0 MB"), (123_456_789, "123 MB"), (4e12, "4.0 TB")]
-)
-def test_bytes_have_the_unit_that_fits(count: float, text: str) -> None:
-    assert words.size(count) == text
-
-
 def test_a_moment_ahead_is_told_in_minutes() -> None:
     assert words.from_now(NOON + timedelta(seconds=59), NOON) == "within a minute"
     assert words.from_now(NOON + timedelta(days=3, hours=4, seconds=59), NOON) == "in 3d 4h"

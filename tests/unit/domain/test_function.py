@@ -22,7 +22,13 @@ def test_the_defaults_are_smart_retry_and_half_an_hour() -> None:
 
 def test_every_option_is_taken() -> None:
     options = function_options(
-        retry=False, concurrency=1, max_duration="90 s", max_concurrency_action="cancel", catch_up="none", alert=False
+        retry=False,
+        concurrency=1,
+        max_duration="90 s",
+        max_concurrency_action="cancel",
+        catch_up="none",
+        alert=False,
+        max_memory="1 GB",
     )
 
     assert options == FunctionOptions(
@@ -32,6 +38,7 @@ def test_every_option_is_taken() -> None:
         max_concurrency_action="cancel",
         catch_up="none",
         alert=False,
+        max_memory=1_000_000_000,
     )
 
 
@@ -52,6 +59,8 @@ def test_every_option_is_taken() -> None:
         ({"max_concurrency_action": "drop"}, "max_concurrency_action"),
         ({"max_concurrency_action": None}, "max_concurrency_action"),
         ({"alert": "never"}, "alert"),
+        ({"max_memory": "much"}, "max_memory"),
+        ({"max_memory": 10}, "max_memory"),
         ({"alert": None}, "alert"),
         ({"catch_up": "all"}, "catch_up"),
         ({"catch_up": ["latest"]}, "catch_up"),

@@ -67,6 +67,7 @@ def test_every_setting_can_stand_in_the_project_file() -> None:
         "slots": 7,
         "host": "localhost",
         "port": 0,
+        "worker_memory": "1 GiB",
         "grace": "1m",
         "log_format": "json",
         "log_level": "warning",
@@ -80,6 +81,7 @@ def test_every_setting_can_stand_in_the_project_file() -> None:
         slots=7,
         host="localhost",
         port=0,
+        worker_memory=1_073_741_824,
         grace=timedelta(minutes=1),
         log_format="json",
         log_level="warning",
@@ -160,7 +162,7 @@ def test_a_wrong_value_is_refused(table: dict[str, Any]) -> None:
     [
         ("slot", "did you mean slots?"),
         ("log-format", "did you mean log_format?"),
-        ("colour", "its settings are directory, data, workers, slots, host, port, grace, log_format"),
+        ("colour", "its settings are directory, data, workers, slots, host, port, worker_memory, grace, log_format"),
         ("token", "set DEFER_TOKEN in the environment"),
     ],
 )

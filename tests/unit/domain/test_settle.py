@@ -52,6 +52,7 @@ def expected(outcome: Outcome, reason: Reason | None, *, is_aborting: bool, has_
         (reason is Reason.MAX_DURATION, failure),
         (outcome is RETURNED, "succeed"),
         (reason in {Reason.STOP, Reason.NEIGHBOUR}, "interrupt"),
+        (reason is Reason.MEMORY and isinstance(outcome, Died), failure),
         (outcome is DIED, "interrupt"),
         (outcome is FINAL, "fail"),
         (True, failure),
