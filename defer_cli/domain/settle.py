@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum, IntEnum
 
+from msgspec import Struct
+
 from defer_cli.domain.execution import ErrorCode, ExecutionError
 from defer_cli.domain.retry import NO_RETRY, RetryPolicy
 from defer_cli.domain.states import State
@@ -34,8 +36,7 @@ _AFTER_AN_END = {one: one for one in Isolation} | {Isolation.SUSPECT: Isolation.
 _SUSPECTED_BEFORE = frozenset({Isolation.CLEARED, Isolation.KILLER})
 
 
-@dataclass(slots=True, eq=False)
-class Running:
+class Running(Struct, eq=False, gc=False):
     """An attempt that was claimed: its lease (``seq``, ``attempt``) and what settling it needs."""
 
     seq: int
@@ -54,8 +55,7 @@ class Running:
     trace: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Returned:
+class Returned(Struct, frozen=True, gc=False):
     """The function returned; ``result`` is JSON, None for None."""
 
     result: bytes | None = None
@@ -93,9 +93,11 @@ class Reason(Enum):
     """It was alone, and took more than it may."""
 
 
-@dataclass(frozen=True, slots=True)
-class Move:
-    """One guarded change of an execution that has run, ready to be written."""
+class Move(Struct, frozen=True, gc=False):
+    """One guarded change of an execution that has run, ready to be written.
+
+    Like ``Running`` it is made at every execution: as a dataclass it would cost ten times as much.
+    """
 
     name: str
     seq: int
