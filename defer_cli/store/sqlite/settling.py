@@ -15,11 +15,19 @@ from defer_cli.domain.visible import as_text
 from defer_cli.store.sqlite import statements
 from defer_cli.store.sqlite.inserting import LARGEST_INLINE
 from defer_cli.store.sqlite.session import Session
+from defer_cli.store.sqlite.statements import as_list
+
+
+_FEW = 8
+"""Moves that are as cheap one by one as together."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Kind:
-    """How moves of one name are written; ``is_final``: they end the execution, not only the attempt."""
+    """How moves of one name are written; ``is_final``: they end the execution, not only the attempt.
+
+    ``parameters`` are all but the last one of ``statement``, which is ``seq``.
+    """
 
     statement: str
     parameters: Callable[[Move], tuple[Any, ...]]
@@ -33,7 +41,6 @@ _KINDS = {
             move.at_us,
             move.at_us,
             move.result if move.result is None or len(move.result) <= LARGEST_INLINE else None,
-            move.seq,
             move.attempt,
         ),
         True,
@@ -45,12 +52,11 @@ _KINDS = {
             move.at_us,
             move.charged,
             None if move.error is None else str(move.error.code),
-            move.seq,
             move.attempt,
         ),
         True,
     ),
-    "aborted": _Kind(statements.APPLY_ABORTED, lambda move: (move.at_us, move.at_us, move.seq, move.attempt), True),
+    "aborted": _Kind(statements.APPLY_ABORTED, lambda move: (move.at_us, move.at_us, move.attempt), True),
     "retry": _Kind(
         statements.APPLY_RETRY,
         lambda move: (
@@ -60,14 +66,13 @@ _KINDS = {
             move.charged,
             move.losses,
             move.isolation,
-            move.seq,
             move.attempt,
         ),
         False,
     ),
     "interrupt": _Kind(
         statements.APPLY_INTERRUPT,
-        lambda move: (move.at_us, move.charged, move.losses, move.isolation, move.seq, move.attempt),
+        lambda move: (move.at_us, move.charged, move.losses, move.isolation, move.attempt),
         False,
     ),
 }
@@ -93,21 +98,33 @@ def apply(session: Session, moves: Sequence[Move]) -> list[bool]:
 
 def _write(session: Session, name: str, moves: Sequence[Move]) -> list[bool]:
     kind = _KINDS[name]
-    rows = [kind.parameters(move) for move in moves]
-    if _write_all(session, kind.statement, rows):
+    if _write_all(session, kind, moves):
         _follow(session, kind, moves)
         return [True] * len(moves)
-    written = [session.execute(kind.statement, row).rowcount == 1 for row in rows] if len(rows) > 1 else [False]
+    written = [_write_one(session, kind, move) for move in moves] if len(moves) > 1 else [False]
     _follow(session, kind, [move for move, is_written in zip(moves, written, strict=True) if is_written])
     return written
 
 
-def _write_all(session: Session, statement: str, rows: list[tuple[Any, ...]]) -> bool:
-    """Write all rows or none."""
-    if len(rows) == 1:
-        return session.execute(statement, rows[0]).rowcount == 1
+def _write_one(session: Session, kind: _Kind, move: Move) -> bool:
+    return session.execute(kind.statement, (*kind.parameters(move), move.seq)).rowcount == 1
+
+
+def _write_all(session: Session, kind: _Kind, moves: Sequence[Move]) -> bool:
+    """Write all moves or none."""
+    if len(moves) == 1:
+        return _write_one(session, kind, moves[0])
+    alike: dict[tuple[Any, ...], list[int]] = {}
+    for move in moves:
+        alike.setdefault(kind.parameters(move), []).append(move.seq)
     session.execute("SAVEPOINT moves")
-    is_complete = session.executemany(statement, rows).rowcount == len(rows)
+    if len(moves) > _FEW * len(alike):  # other threads go on while one statement writes them all
+        together = statements.of_many(kind.statement)
+        written = sum(session.execute(together, (*row, as_list(seqs))).rowcount for row, seqs in alike.items())
+    else:
+        rows = [(*row, seq) for row, seqs in alike.items() for seq in seqs]
+        written = session.executemany(kind.statement, rows).rowcount
+    is_complete = written == len(moves)
     if not is_complete:
         session.execute("ROLLBACK TO moves")
     session.execute("RELEASE moves")

@@ -11,6 +11,11 @@ def as_list(values: Sequence[str] | Sequence[int]) -> str:
     return json.dumps(values)
 
 
+def of_many(statement: str) -> str:
+    """Return a statement about one ``seq``, its last parameter, as one about a list of them."""
+    return statement.replace("seq = ?", "seq IN (SELECT value FROM json_each(?))")
+
+
 COUNTERS = "SELECT function, state, count FROM counters"
 COUNT = """
 INSERT INTO counters (function, state, count) VALUES (?, ?, ?)
@@ -87,24 +92,24 @@ WHERE seq = ? AND attempt = 0 AND state = 'created'
 
 APPLY_SUCCEED = """
 UPDATE executions SET state = 'succeed', finished_us = ?, updated_us = ?, losses = 0, result = ?
-WHERE seq = ? AND attempt = ? AND state = 'started'
+WHERE attempt = ? AND +state = 'started' AND seq = ?
 """
 APPLY_FAIL = """
 UPDATE executions SET state = 'failed', finished_us = ?, updated_us = ?, losses = 0, charged = ?, error_code = ?
-WHERE seq = ? AND attempt = ? AND state = 'started'
+WHERE attempt = ? AND +state = 'started' AND seq = ?
 """
 APPLY_ABORTED = """
 UPDATE executions SET state = 'aborted', finished_us = ?, updated_us = ?, losses = 0
-WHERE seq = ? AND attempt = ? AND state = 'aborting'
+WHERE attempt = ? AND +state = 'aborting' AND seq = ?
 """
 APPLY_RETRY = """
 UPDATE executions SET state = 'created', started_us = NULL, updated_us = ?, scheduled_us = ?, is_delayed = ?,
                       charged = ?, losses = ?, isolation = ?
-WHERE seq = ? AND attempt = ? AND state = 'started'
+WHERE attempt = ? AND +state = 'started' AND seq = ?
 """
 APPLY_INTERRUPT = """
 UPDATE executions SET state = 'created', started_us = NULL, updated_us = ?, charged = ?, losses = ?, isolation = ?
-WHERE seq = ? AND attempt = ? AND state = 'started'
+WHERE attempt = ? AND +state = 'started' AND seq = ?
 """
 APPLY_OUTCOME = "INSERT INTO outcomes (seq, result, error) VALUES (?, ?, ?)"
 APPLY_ATTEMPT = """
