@@ -17,7 +17,6 @@ from defer_cli.store.sqlite.inserting import LARGEST_INLINE
 from defer_cli.store.sqlite.session import Session
 from defer_cli.store.sqlite.statements import as_list
 
-
 _FEW = 8
 """Moves that are as cheap one by one as together."""
 
