@@ -41,7 +41,8 @@ def test_what_was_left_started_waits_again_uncharged(store: Store, reader: Reade
 
 
 def test_what_was_left_aborting_is_aborted(store: Store, reader: Reader) -> None:
-    id = enqueue(store)
+    enqueue(store, "another")
+    id = enqueue(store)  # not the first one: its number in the store is not that of its attempt
     start(store)
     abort(store, id)
 

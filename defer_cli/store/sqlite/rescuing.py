@@ -24,7 +24,7 @@ def take_back(session: Session, *, limit: int) -> list[Running]:
     for row in rows:
         running = running_of(row)
         if running.is_aborting:
-            session.execute(statements.APPLY_ABORTED, (now, now, running.seq, running.attempt))
+            session.execute(statements.APPLY_ABORTED, (now, now, running.attempt, running.seq))
             counters.move(running.function, "aborting", "aborted")
             session.history.ended(running.function, "aborted", now, started_us=running.started_us)
             session.blocks.moved([running.seq], "aborted")
