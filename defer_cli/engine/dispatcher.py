@@ -11,24 +11,22 @@ from datetime import timedelta
 
 from defer_cli.domain.duration import in_words
 from defer_cli.domain.errors import StoreError
-from defer_cli.domain.execution import ErrorCode, ExecutionError
 from defer_cli.domain.function import FunctionSpec
 from defer_cli.domain.retry import NO_RETRY
 from defer_cli.domain.settle import (
     Died,
     Move,
     Outcome,
-    Raised,
     Reason,
-    Returned,
     Running,
     aborted_instead,
     settle,
 )
-from defer_cli.domain.states import State
+from defer_cli.domain.states import FINAL_STATES, State
 from defer_cli.engine.endings import GRACE_SECONDS, Endings
 from defer_cli.engine.events import Aborting, LeftQueue, Listener, Started, WorkerDied
 from defer_cli.engine.isolated import PLACES, Isolated, Marked
+from defer_cli.engine.outcomes import outcome_of
 from defer_cli.engine.roster import Roster
 from defer_cli.engine.slots import Slots
 from defer_cli.engine.standstill import Standstill
@@ -59,6 +57,8 @@ class Dispatcher:
         self._isolated = Isolated(self._roster, begin=self._begin_isolated, put_back=self._put_back)
         self._isolated_places = isolated
         self._is_draining = False
+        self._freed = 0
+        self._is_releasing = False
         self.failures = 0
         self._next_due_us: int | None = None
         self.on_next_due: Callable[[], None] = lambda: None
@@ -217,14 +217,34 @@ class Dispatcher:
         self.writer.grant_isolated(places)
 
     def _grant(self, slots: int) -> None:
-        self.writer.grant(slots)
+        self._freed += slots
+        if not self._is_releasing:
+            self._grant_freed()
+
+    def _grant_freed(self) -> None:
+        slots, self._freed = self._freed, 0
+        if slots:
+            self.writer.grant(slots)
         if slots > 0 and (homeless := self._roster.take_homeless()):
             self._hand_out_again(homeless, [running.id for running in homeless])
 
     # Outcomes come in.
 
     def _outcomes(self, worker: WorkerProcess, items: Sequence[OutcomeItem]) -> None:
-        """Settle what a worker reports; late and doubled ones are dropped."""
+        """Settle what a worker reports. The writer is told of all freed slots at once: it claims when it is told."""
+        self._is_releasing = True
+        try:
+            self._write(self._moves(worker, items))
+        finally:
+            self._is_releasing = False
+            self._grant_freed()
+        if worker.is_retiring:
+            self.pool.leave_if_done(worker)
+        elif worker.is_alone:
+            self._isolated.freed(worker)
+
+    def _moves(self, worker: WorkerProcess, items: Sequence[OutcomeItem]) -> list[Move]:
+        """Return what attempts that have ended come to; late and doubled reports are dropped."""
         moves: list[Move] = []
         now_us = self._clock()
         for item in items:
@@ -232,28 +252,10 @@ class Dispatcher:
             if assigned is None or assigned.running.attempt != item.attempt:
                 _log.debug("a late outcome of %s.%s was dropped", item.seq, item.attempt)
                 continue
-            outcome: Outcome
-            error = item.error
-            if error is None:
-                outcome = Returned(item.result)
-            else:
-                outcome = Raised(
-                    ExecutionError(
-                        code=ErrorCode.OUT_OF_MEMORY if error.type == "MemoryError" else ErrorCode.RAISED,
-                        type=error.type,
-                        message=error.message,
-                        traceback=error.traceback,
-                        location=error.location,
-                    ),
-                    error.is_retryable,
-                )
             self._release(assigned)
+            outcome = outcome_of(item)
             moves.append(self._move(assigned.running, assigned.spec, outcome, assigned.reason, now_us))
-        self._write(moves)
-        if worker.is_retiring:
-            self.pool.leave_if_done(worker)
-        elif worker.is_alone:
-            self._isolated.freed(worker)
+        return moves
 
     def _release(self, assigned: Assigned) -> None:
         seq = assigned.running.seq
@@ -304,16 +306,17 @@ class Dispatcher:
     def applied(self, moves: Sequence[Move], applied: Sequence[bool]) -> None:
         """Tell of moves that are on disk; called after their commit."""
         listener, waiting = self._listener, self.waiting
-        for move, was_applied in zip(moves, applied, strict=True):
-            if not was_applied:
+        if not all(applied):
+            for move in [move for move, was_applied in zip(moves, applied, strict=True) if not was_applied]:
                 self._refused(move)
-                continue
-            if move.target.is_final:
-                if move.target == "failed":
+            moves = [move for move, was_applied in zip(moves, applied, strict=True) if was_applied]
+        for move in moves:
+            if move.target in FINAL_STATES:
+                if move.target is State.FAILED:
                     self.failures += 1
                 if waiting.is_awaited(move.id):
                     waiting.settled(move)
-        listener.settled([move for move, was_applied in zip(moves, applied, strict=True) if was_applied])
+        listener.settled(moves)
         self._roster.look()
 
     def _refused(self, move: Move) -> None:

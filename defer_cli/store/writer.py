@@ -7,6 +7,7 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from itertools import groupby, islice
 from operator import attrgetter
 from typing import Any, TypeVar
@@ -169,10 +170,9 @@ class Writer:
         self._ring()
 
     def _ring(self) -> None:
-        try:
-            self._bell.release()
-        except RuntimeError:  # rung already
-            pass
+        if self._bell.locked():
+            with suppress(RuntimeError):  # the other thread has rung meanwhile
+                self._bell.release()
 
     # The thread.
 

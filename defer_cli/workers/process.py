@@ -28,21 +28,16 @@ _SIGNAL_WORDS = {
 }
 
 
-class Assigned:
+class Assigned(Struct, eq=False):
     """An attempt in a worker, and why the runner ended it, if it did."""
 
-    __slots__ = ("deadline", "is_waiting", "process", "reason", "running", "span", "spec")
-
-    def __init__(
-        self, running: Running, spec: FunctionSpec, process: WorkerProcess, *, span: float, deadline: float
-    ) -> None:
-        self.running = running
-        self.spec = spec
-        self.process = process
-        self.span = span
-        self.deadline = deadline
-        self.reason: Reason | None = None
-        self.is_waiting = False
+    running: Running
+    spec: FunctionSpec
+    process: WorkerProcess
+    span: float
+    deadline: float
+    reason: Reason | None = None
+    is_waiting: bool = False
 
     @property
     def is_ending(self) -> bool:
