@@ -8,6 +8,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 
+import msgspec
+
 from defer_cli.domain.errors import StoreError
 from defer_cli.domain.settle import Isolation, Running
 from defer_cli.domain.states import State
@@ -21,6 +23,9 @@ MOST_ENDED = 1_000
 _FIRST_LOOK = 4
 _LONGEST_LOOK = 1_000
 _NO_OTHER = (sys.maxsize, 0, "")
+_Row = tuple[int, str, str, int, int, int, int, int, str | None, int | None, str, str, str | None, int]
+_decode_due = msgspec.json.Decoder(list[tuple[int, int]]).decode
+_decode_rows = msgspec.json.Decoder(list[_Row]).decode
 _ISOLATIONS = {int(one): one for one in Isolation}
 """By number: a look-up costs less than the enumeration's call."""
 
@@ -163,25 +168,35 @@ def due_after(session: Session, function: str, last: tuple[int, int], size: int)
 
     Two statements, because SQLite does not seek by (scheduled, seq): it would read all that share one moment.
     """
-    rows = session.execute(statements.CLAIM_DUE_AT_ONCE, (function, *last, size)).fetchall() if last[0] >= 0 else []
+    rows = _due(session, statements.CLAIM_DUE_AT_ONCE, (function, *last, size)) if last[0] >= 0 else []
     if len(rows) < size:
-        rows += session.execute(statements.CLAIM_DUE, (function, last[0], size - len(rows))).fetchall()
+        rows += _due(session, statements.CLAIM_DUE, (function, last[0], size - len(rows)))
     return rows
 
 
+def _due(session: Session, statement: str, parameters: tuple[str | int, ...]) -> list[tuple[int, int]]:
+    return sorted(_decode_due(session.execute(statement, parameters).fetchone()[0]))  # an aggregate promises no order
+
+
 def _start(session: Session, picked: list[int], runner: str, now: int, result: Claim) -> None:
-    rows = session.execute(statements.CLAIM_READ, (as_list(picked),)).fetchall()
+    rows = _decode_rows(session.execute(statements.CLAIM_READ, (as_list(picked),)).fetchone()[0])
+    large = _large(session, [row[0] for row in rows if row[13]])
     started: list[Running] = []
     seqs: list[int] = []
     expired: list[tuple[int, str, str]] = []
     started_of: dict[str, int] = {}
+    fromhex = bytes.fromhex
     for row in rows:
-        seq, id, function, attempt, charged, due, isolation, losses, parent, discard, arguments, metadata, trace = row
+        seq, id, function, attempt, charged, due, isolation, losses, parent, discard, args, meta, trace, is_large = row
         if discard is not None and attempt == 0 and discard <= now:
             expired.append((seq, id, function))
             continue
         seqs.append(seq)
         started_of[function] = started_of.get(function, 0) + 1
+        if is_large:
+            arguments, metadata = large[seq]
+        else:
+            arguments, metadata = fromhex(args) if args else None, fromhex(meta) if meta else None
         started.append(
             Running(
                 seq,
@@ -207,6 +222,14 @@ def _start(session: Session, picked: list[int], runner: str, now: int, result: C
     for function, count in started_of.items():
         session.counters.move(function, "created", "started", count)
     result.ended += discard_rows(session, expired, now)
+
+
+def _large(session: Session, seqs: list[int]) -> dict[int, tuple[bytes | None, bytes | None]]:
+    """Return arguments and metadata that do not lie in the execution's row, by ``seq``."""
+    if not seqs:
+        return {}
+    rows = session.execute(statements.CLAIM_READ_LARGE, (as_list(seqs),))
+    return {seq: (arguments, metadata) for seq, arguments, metadata in rows}
 
 
 def discard_rows(session: Session, rows: list[tuple[int, str, str]], now: int) -> list[Ending]:
@@ -246,5 +269,5 @@ def _cancel_waiting(session: Session, function: str, now: int, result: Claim) ->
     if len(rows) == budget:
         session.heads.pass_over(function, rows[-1][:2] if rows else head[:2])
     else:
-        later = session.execute(statements.CLAIM_DUE, (function, now, 1)).fetchone()
-        session.heads.pass_over(function, later)
+        later = _due(session, statements.CLAIM_DUE, (function, now, 1))
+        session.heads.pass_over(function, later[0] if later else None)

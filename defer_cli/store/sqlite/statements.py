@@ -43,22 +43,30 @@ INSERT_EXISTING_ARGUMENTS = """
 SELECT coalesce(e.arguments, p.arguments) FROM executions AS e LEFT JOIN payloads AS p ON p.seq = e.seq WHERE e.seq = ?
 """
 
-CLAIM_DUE = """
-SELECT scheduled_us, seq FROM executions
-WHERE function = ? AND state = 'created' AND isolation <= 0 AND scheduled_us > ?
-ORDER BY scheduled_us, seq LIMIT ?
+_DUE = "SELECT json_group_array(json_array(scheduled_us, seq)) FROM ({rows})"
+"""Rows as one JSON array: each row that is fetched gives the interpreter's lock away, and has to wait for it."""
+CLAIM_DUE = _DUE.format(
+    rows="""
+    SELECT scheduled_us, seq FROM executions
+    WHERE function = ? AND state = 'created' AND isolation <= 0 AND scheduled_us > ?
+    ORDER BY scheduled_us, seq LIMIT ?
 """
-CLAIM_DUE_AT_ONCE = """
-SELECT scheduled_us, seq FROM executions
-WHERE function = ? AND state = 'created' AND isolation <= 0 AND scheduled_us = ? AND seq > ?
-ORDER BY seq LIMIT ?
+)
+CLAIM_DUE_AT_ONCE = _DUE.format(
+    rows="""
+    SELECT scheduled_us, seq FROM executions
+    WHERE function = ? AND state = 'created' AND isolation <= 0 AND scheduled_us = ? AND seq > ?
+    ORDER BY seq LIMIT ?
 """
+)
 CLAIM_READ = """
-SELECT e.seq, e.id, e.function, e.attempt, e.charged, e.scheduled_us, e.isolation, e.losses, e.parent,
-       e.discard_us, coalesce(e.arguments, p.arguments), coalesce(e.metadata, p.metadata), e.trace
+SELECT json_group_array(json_array(
+    e.seq, e.id, e.function, e.attempt, e.charged, e.scheduled_us, e.isolation, e.losses, e.parent, e.discard_us,
+    hex(e.arguments), hex(e.metadata), e.trace, p.seq IS NOT NULL))
 FROM json_each(?) AS picked CROSS JOIN executions AS e ON e.seq = picked.value
 LEFT JOIN payloads AS p ON p.seq = e.seq
 """
+CLAIM_READ_LARGE = "SELECT seq, arguments, metadata FROM payloads WHERE seq IN (SELECT value FROM json_each(?))"
 CLAIM = """
 UPDATE executions SET state = 'started', attempt = attempt + 1, started_us = ?, updated_us = ?, runner = ?
 WHERE seq IN (SELECT value FROM json_each(?)) AND +state = 'created'
