@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -76,7 +77,7 @@ def insert(
     if not rows:
         return results
     session.next_seq = first_seq + len(rows)
-    if session.executemany(statements.INSERT, rows).rowcount == len(rows):
+    if _write(session, rows) == len(rows):
         _follow(session, calls, rows, payloads)
         return results
     existing = _existing(session, calls)
@@ -91,6 +92,17 @@ def insert(
         if row[0] not in new:
             results[position] = _earlier(session, call, existing[call.id])
     return results
+
+
+def _write(session: Session, rows: Sequence[tuple[Any, ...]]) -> int:
+    """Write the rows whose ids are new; return how many they are."""
+    at_once = statements.INSERT_AT_ONCE
+    rest = len(rows) % at_once
+    written = session.executemany(statements.INSERT, rows[:rest]).rowcount if rest else 0
+    for start in range(rest, len(rows), at_once):
+        values = list(chain.from_iterable(rows[start : start + at_once]))
+        written += session.execute(statements.INSERT_MANY, values).rowcount
+    return written
 
 
 def rerun(session: Session, id: str, new_id: str) -> bool:

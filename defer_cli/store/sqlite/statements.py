@@ -27,12 +27,17 @@ SELECT max(coalesce((SELECT max(seq) + 1 FROM executions), 1),
            coalesce((SELECT cast(value AS INTEGER) FROM meta WHERE key = 'next_seq'), 1))
 """
 
-INSERT = """
+_INSERTED = "(?, ?, ?, 'created', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_INSERT = """
 INSERT INTO executions (seq, id, function, state, is_delayed, came_from, parent, call_hash, rerun_of,
                         created_us, scheduled_us, updated_us, discard_us, arguments, metadata, trace)
-VALUES (?, ?, ?, 'created', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+VALUES {rows}
 ON CONFLICT (id) DO NOTHING
 """
+INSERT = _INSERT.format(rows=_INSERTED)
+INSERT_AT_ONCE = 50
+"""Rows of one statement; many are cheaper so, and other threads run meanwhile."""
+INSERT_MANY = _INSERT.format(rows=", ".join([_INSERTED] * INSERT_AT_ONCE))
 INSERT_PAYLOAD = "INSERT INTO payloads (seq, arguments, metadata) VALUES (?, ?, ?)"
 INSERT_METADATA = "INSERT INTO metadata (key, value, seq) VALUES (?, ?, ?)"
 INSERT_EXISTING = """
