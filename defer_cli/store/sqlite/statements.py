@@ -182,11 +182,7 @@ WHERE state = 'created' AND isolation > 0 AND scheduled_us > ? AND is_delayed = 
 """
 STEP_BACK = "UPDATE executions SET scheduled_us = ?, updated_us = ? WHERE seq = ? AND state = 'created'"
 
-FIRE_EXISTING = """
-SELECT function, tick_us FROM ticks
-WHERE (function, tick_us) IN (SELECT value ->> 0, value ->> 1 FROM json_each(?))
-"""
-FIRE = "INSERT INTO ticks (function, tick_us, execution) VALUES (?, ?, ?)"
+FIRE = "INSERT INTO ticks (function, tick_us, execution) VALUES (?, ?, ?) ON CONFLICT (function, tick_us) DO NOTHING"
 FIRE_MARK = """
 INSERT INTO crons (function, canonical, mark_us) VALUES (?, ?, ?)
 ON CONFLICT (function, canonical) DO UPDATE SET mark_us = max(mark_us, excluded.mark_us)

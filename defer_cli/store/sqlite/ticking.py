@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 
 from defer_cli.domain.enqueue import Refused, Stored
@@ -16,17 +15,11 @@ from defer_cli.store.sqlite.session import Session
 def fire(session: Session, ticks: Sequence[Tick]) -> list[Stored | None]:
     """Insert tick rows with their executions and marks; None where the tick's row was there already."""
     session.require_transaction()
-    keys = json.dumps([(tick.function, tick.tick_us) for tick in ticks])
-    known = set(session.execute(statements.FIRE_EXISTING, (keys,)).fetchall())
-    new: list[int] = []
-    for position, tick in enumerate(ticks):
-        key = (tick.function, tick.tick_us)
-        if key not in known:
-            known.add(key)
-            new.append(position)
-    session.executemany(
-        statements.FIRE, [(ticks[place].function, ticks[place].tick_us, ticks[place].call.id) for place in new]
-    )
+    new = [
+        place
+        for place, tick in enumerate(ticks)
+        if session.execute(statements.FIRE, (tick.function, tick.tick_us, tick.call.id)).rowcount
+    ]
     session.executemany(statements.FIRE_MARK, [(tick.function, tick.canonical, tick.tick_us) for tick in ticks])
     fired: list[Stored | None] = [None] * len(ticks)
     for place, stored in zip(new, _insert(session, [ticks[place] for place in new]), strict=True):
