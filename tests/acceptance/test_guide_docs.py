@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import defer_cli
-from tests.acceptance.pages import DOCS, Block, Reader, Shell, blocks, shell
+from tests.acceptance.pages import DOCS, Block, Reader, blocks, shell
 
 COMING_FROM = ["defer", "celery", "rq", "huey", "apscheduler"]
 PAGES = [
@@ -20,6 +20,8 @@ LASTING = {"defer dev": "is ready"}
 RULE = "rule.md"
 CODES = [f"DEF{number:03}" for number in range(1, 14)]
 MOST_LINES = 200
+FEW_PLUGINS = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_PLUGINS": "defer_cli.testing.plugin"}
+"""Others that are installed here take four seconds to load; that ours is found by itself is tested elsewhere."""
 
 
 def rule(code: str) -> list[Block]:
@@ -29,15 +31,11 @@ def rule(code: str) -> list[Block]:
     return [Block(kind, text) for kind, text in re.findall(r"^```(\w*)\n(.*?)^```$", found, re.MULTILINE | re.DOTALL)]
 
 
-def follow(page: str, typed: Shell, folder: Path) -> None:
-    Reader(typed, folder, LASTING, {}).follow(blocks(page))
-
-
 @pytest.mark.process
 @pytest.mark.parametrize("page", PAGES)
 def test_the_blocks_of_a_page_work_as_it_says(tmp_path: Path, page: str) -> None:
-    with shell(tmp_path) as typed:
-        follow(page, typed, tmp_path)
+    with shell(tmp_path, env=FEW_PLUGINS) as typed:
+        Reader(typed, tmp_path, LASTING, {}).follow(blocks(page))
 
 
 @pytest.mark.process
