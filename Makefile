@@ -31,7 +31,7 @@ demo: $(READY)
 
 # Tests wait for processes more than they compute, so there is one worker more than there are cores. What is compiled
 # once is not compiled by each of the thousands of commands they start, whatever PYTHONDONTWRITEBYTECODE says.
-# The console is tested in Chromium, and units by systemd-analyze, both from Debian.
+# The console is tested in Chromium, units by systemd-analyze, and deaths at a syscall by strace, all from Debian.
 test: $(READY)
 	@command -v "$(CHROMIUM)" >/dev/null || { apt-get update --quiet && DEBIAN_FRONTEND=noninteractive \
 		apt-get install --yes --quiet chromium fonts-dejavu-core fonts-liberation; } || { echo "the tests need Chromium:" \
@@ -39,6 +39,9 @@ test: $(READY)
 	@command -v systemd-analyze >/dev/null || { apt-get update --quiet && DEBIAN_FRONTEND=noninteractive \
 		apt-get install --yes --quiet systemd; } || { echo "the tests need systemd-analyze: apt-get install systemd" \
 		"as root" >&2; exit 1; }
+	@command -v strace >/dev/null || { apt-get update --quiet && DEBIAN_FRONTEND=noninteractive \
+		apt-get install --yes --quiet strace; } || { echo "the tests need strace: apt-get install strace as root" >&2; \
+		exit 1; }
 	@$(BIN)/python -m compileall -q defer_cli sample_app/src
 	@$(BIN)/python -m pytest -q -n $$(($$(nproc) + 1)) --dist worksteal $(ARGS)
 
