@@ -7,7 +7,7 @@ READY := $(VENV)/.installed
 export CHROMIUM ?= chromium
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test check bench states portraits binary
+.PHONY: help venv demo test check bench states docs portraits binary
 
 help:
 	@echo "make demo    see it work: a small app, its functions and crons"
@@ -15,6 +15,7 @@ help:
 	@echo "make check   formatting, lint, types, layers"
 	@echo "make bench   measure it on this machine"
 	@echo "make states  draw docs/states.md anew from the table of moves"
+	@echo "make docs    build the documentation into site/, which a browser reads from the disk"
 	@echo "make binary  dist/defer: one file that runs wherever there is Python 3.11 or newer"
 	@echo "make portraits  pictures of every page of the console, into portraits/"
 
@@ -58,6 +59,10 @@ bench: $(READY)
 
 states: $(READY)
 	@$(BIN)/python docs/draw_states.py > docs/states.md
+
+docs: $(READY)
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+	@echo "site/index.html is its first page"
 
 portraits: $(READY)
 	@$(BIN)/python -m tests.browser.portraits $(ARGS)
