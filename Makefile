@@ -61,6 +61,7 @@ states: $(READY)
 	@$(BIN)/python docs/draw_states.py > docs/states.md
 
 docs: $(READY)
+	@$(BIN)/python -m docs.draw_options > docs/.options.md && mv docs/.options.md docs/options.md
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 	@echo "site/index.html is its first page"
 

@@ -9,6 +9,7 @@ from defer_cli.domain.errors import SettingError
 
 USUAL_ENDPOINT = "http://127.0.0.1:3337"
 _TOKEN, _ENDPOINT = "DEFER_TOKEN", "DEFER_ENDPOINT"
+VARIABLE_MEANINGS = {_ENDPOINT: "a program that calls: where the runner is, with `DEFER_TOKEN` set"}
 _LONGEST_SHOWN = 80
 
 

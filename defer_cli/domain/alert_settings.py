@@ -203,3 +203,16 @@ _PARSERS: dict[str, Callable[[object, str], object]] = {
     "url": _url,
     "group": _group,
 }
+
+MEANINGS = {
+    "on": f"what is told, some of {', '.join(f'`{kind}`' for kind in _KINDS)}",
+    "arguments": "whether a failure is told with the arguments of its execution; secrets are masked",
+    "url": "where people reach the console; unset: the runner's own address",
+    "group": "the time in which the same is one message",
+}
+"""What each setting is for, as docs/options.md tells it."""
+VARIABLE_MEANINGS = {
+    SLACK_VARIABLE: "the runner: an incoming webhook of Slack, or of what takes its messages",
+    WEBHOOK_VARIABLE: "the runner: an address of your own that gets JSON",
+    SECRET_VARIABLE: "the runner: what that JSON is signed with",
+}

@@ -120,3 +120,10 @@ def _number(value: object, where: str) -> int | None:
 
 
 _PARSERS: dict[str, Callable[[object, str], object]] = {"executions": _age, "most": _number, "logs": _age}
+
+MEANINGS = {
+    "executions": "how long after its end an execution is kept, with all that belongs to it",
+    "most": "how many finished executions are kept",
+    "logs": "how long after its end what an execution printed is kept",
+}
+"""What each limit is for, as docs/options.md tells it."""

@@ -47,10 +47,15 @@ class RetryPolicy:
     """Exponential back-off with jitter; the defaults are Defer's Smart Retry. Intervals in seconds."""
 
     max_attempts: int = 13
+    """Retries after the first run."""
     initial_interval: float = 30.0
+    """Seconds before the first retry."""
     randomization_factor: float = 0.5
+    """How far a wait may be from its interval: 0.5 is from half of it to one and a half."""
     multiplier: float = 1.5
+    """What each interval is of the one before."""
     max_interval: float = 600.0
+    """Seconds that an interval does not exceed."""
 
     def __post_init__(self) -> None:
         _whole_number("max_attempts", self.max_attempts)

@@ -263,3 +263,24 @@ _PARSERS: dict[str, Callable[[object, str], object]] = {
     "mask": masked_names,
     "allowed_hosts": _allowed_hosts,
 }
+
+MEANINGS = {
+    "directory": "the folder of functions, from the project; unset: `src/defer`, else `defer`",
+    "data": "the folder of the database, the socket and the inbox, from the project; unset: `.defer`",
+    "workers": "processes that run functions",
+    "slots": "executions that one worker runs at once",
+    "host": "where the console and the API listen; beyond this machine they need a token",
+    "port": "the port of both; 0: any free one; `off`: neither",
+    "worker_memory": "a worker that has grown beyond it is replaced, an execution that takes it alone fails (`ER0002`)",
+    "grace": "how long a stop waits for what runs",
+    "log_format": "the form of the records of `defer run`",
+    "log_level": "the least that is worth a record",
+    "log_time": "whether records carry their time; unset: JSON does, logfmt does not",
+    "mask": "more names whose values are shown as `•••`, beside `password`, `token` and their like",
+    "allowed_hosts": "more names the API and the console are reached under, such as `runner:3337`",
+}
+"""What each setting is for, as docs/options.md tells it; beside the parsers, so that neither lacks one."""
+VARIABLE_MEANINGS = {
+    "DEFER_TOKEN": "the runner: what the API and the console ask for; a program that calls: that calls go over HTTP",
+    "DEFER_TOKEN_FILE": "the runner: a file that holds the token",
+}
