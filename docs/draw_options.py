@@ -88,15 +88,16 @@ def draw() -> str:
 
 
 def _options(options: Iterable[Option], *, name: str = "option", of: str | None = None) -> str:
-    head = [name, "takes", "default", "meaning", *([of] if of else [])]
-    return _table("|".join(head), (_cells(option, has_place=of is not None) for option in options))
+    head = [name, "meaning", "takes", "default", *([of] if of else [])]
+    table = _table("|".join(head), (_cells(option, has_place=of is not None) for option in options))
+    return f'<div class="options" markdown="1">\n\n{table}\n</div>\n'
 
 
 def _cells(option: Option, *, has_place: bool) -> Iterator[str]:
     yield f"`{option.name}`"
+    yield option.meaning
     yield option.takes
     yield option.default
-    yield option.meaning
     if has_place:
         yield option.place
 
