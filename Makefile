@@ -7,13 +7,14 @@ READY := $(VENV)/.installed
 export CHROMIUM ?= chromium
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test check bench states docs portraits binary
+.PHONY: help venv demo test check bench bench-peers states docs portraits binary
 
 help:
 	@echo "make demo    see it work: a small app, its functions and crons"
 	@echo "make test    run every test (ARGS='-k retry' for some)"
 	@echo "make check   formatting, lint, types, layers"
 	@echo "make bench   measure it on this machine"
+	@echo "make bench-peers  measure it beside other runners"
 	@echo "make states  draw docs/states.md anew from the table of moves"
 	@echo "make docs    build the documentation into site/, which a browser reads from the disk"
 	@echo "make binary  dist/defer: one file that runs wherever there is Python 3.11 or newer"
@@ -56,6 +57,11 @@ check: $(READY)
 bench: $(READY)
 	@command -v wrk >/dev/null || apt-get install --yes --quiet wrk
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+# Redis and PostgreSQL come from Debian, peers from PyPI into .bench-peers/. No service is started: the run starts servers
+# of its own on loopback and stops them. Writes docs/benchmarks.md.
+bench-peers: $(READY)
+	@$(BIN)/python -m benchmarks.peers $(ARGS)
 
 states: $(READY)
 	@$(BIN)/python docs/draw_states.py > docs/states.md
