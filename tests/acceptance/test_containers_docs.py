@@ -15,7 +15,7 @@ import yaml  # type: ignore[import-untyped]
 from tests.acceptance.pages import DOCS, Block, Reader, Shell, blocks, free_port, shell
 
 PAGE = blocks("containers.md")
-READY = {"runner": "runner ready", "web": "Application startup complete"}
+READY = {"runner": "runner ready", "web": "Uvicorn running on"}
 KNOWN = {
     "build",
     "command",
