@@ -51,7 +51,12 @@ class Block:
 
 def blocks(page: str) -> list[Block]:
     """Return the blocks of a page."""
-    return [Block(kind, text) for kind, text in _BLOCK.findall((DOCS / page).read_text())]
+    return blocks_in((DOCS / page).read_text())
+
+
+def blocks_in(text: str) -> list[Block]:
+    """Return the blocks of a text."""
+    return [Block(kind, content) for kind, content in _BLOCK.findall(text)]
 
 
 def free_port() -> int:

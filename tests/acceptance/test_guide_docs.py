@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import defer_cli
-from tests.acceptance.pages import DOCS, Block, Reader, blocks, shell
+from tests.acceptance.pages import DOCS, Block, Reader, blocks, blocks_in, shell
 
 COMING_FROM = ["defer", "celery", "rq", "huey", "apscheduler"]
 PAGES = [
@@ -28,7 +28,7 @@ def rule(code: str) -> list[Block]:
     """Return the blocks of one problem's section."""
     section = re.split(r"^## ", (DOCS / RULE).read_text(), flags=re.MULTILINE)
     (found,) = [text for text in section if text.startswith(code)]
-    return [Block(kind, text) for kind, text in re.findall(r"^```(\w*)\n(.*?)^```$", found, re.MULTILINE | re.DOTALL)]
+    return blocks_in(found)
 
 
 @pytest.mark.process
@@ -53,14 +53,6 @@ def test_a_problem_is_shown_as_the_rule_says(tmp_path: Path, code: str) -> None:
     assert told[0].startswith(f"error[{code}]: ")
     pattern = ".*?".join(re.escape(piece) for piece in told[0].split("…"))
     assert re.search(pattern, said, re.DOTALL), said
-
-
-@pytest.mark.parametrize("page", PAGES)
-def test_every_block_is_a_command_or_a_file(page: str) -> None:
-    found = blocks(page)
-
-    assert all(block.kind == "console" or block.name for block in found)
-    assert (DOCS / page).read_text().count("```") == 2 * len(found)
 
 
 @pytest.mark.parametrize("page", [*PAGES, RULE])

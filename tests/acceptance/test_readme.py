@@ -15,10 +15,9 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.command import DEADLINE_SECONDS, Living, environment, living
-from tests.acceptance.pages import STAND_INS, free_port
+from tests.acceptance.pages import STAND_INS, blocks_in, free_port
 
 ROOT = Path(__file__).parents[2]
-BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 USUAL_PORT = "3337"
 READY = {"dev": "is ready", "run": '"runner ready"'}
 LINK = re.compile(r"`((?:docs|defer_cli|sample_app)/[\w/.]*)`")
@@ -36,10 +35,10 @@ class Reader:
         """Do what one section says; a runner it starts is stopped at its end."""
         with ExitStack() as stack:
             runners = []
-            for kind, content in BLOCK.findall(section):
-                if kind == "python":
-                    self._write(content)
-                for command in commands_of(content) if kind == "console" else ():
+            for block in blocks_in(section):
+                if block.kind == "python":
+                    self._write(block.text)
+                for command in commands_of(block.text) if block.kind == "console" else ():
                     self.commands.append(command)
                     typed = command.replace(USUAL_PORT, self.port)
                     if is_lasting(command):
@@ -88,8 +87,8 @@ def is_lasting(command: str) -> bool:
 
 
 def all_commands() -> list[str]:
-    blocks = BLOCK.findall((ROOT / "README.md").read_text())
-    return [command for kind, block in blocks if kind == "console" for command in commands_of(block)]
+    found = blocks_in((ROOT / "README.md").read_text())
+    return [command for block in found if block.kind == "console" for command in commands_of(block.text)]
 
 
 @pytest.mark.process

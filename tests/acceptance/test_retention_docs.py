@@ -6,17 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.pages import DOCS, Reader, blocks, shell
+from tests.acceptance.pages import Reader, blocks, shell
 
 
 @pytest.mark.process
 def test_the_blocks_work_as_the_page_says(tmp_path: Path) -> None:
     with shell(tmp_path) as typed:
         Reader(typed, tmp_path, {}, {}).follow(blocks("retention.md"))
-
-
-def test_every_block_is_a_command_or_a_file() -> None:
-    page = blocks("retention.md")
-
-    assert all(block.kind == "console" or block.name for block in page)
-    assert (DOCS / "retention.md").read_text().count("```") == 2 * len(page)

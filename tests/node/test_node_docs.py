@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.pages import DOCS, Reader, blocks, free_port, shell
+from tests.acceptance.pages import Reader, blocks, free_port, shell
 from tests.node.machine import HERE, NODE, install_modules
 
 
@@ -30,10 +30,3 @@ def test_the_page_installs_what_the_tests_have() -> None:
     (install,) = [command for command in commands if command.startswith("npm")]
 
     assert install.split()[2:] == [f"{name}@{pinned[name]}" for name in ("@defer/client", "express")]
-
-
-def test_every_block_of_the_page_is_followed() -> None:
-    page = blocks("node.md")
-
-    assert all(block.kind == "console" or block.name for block in page)
-    assert (DOCS / "node.md").read_text().count("```") == 2 * len(page)
