@@ -138,6 +138,14 @@ def test_at_its_limit_only_what_never_started_is_cancelled(store: Store) -> None
     assert ids(taken.ended) == [running, waiting]
 
 
+def test_at_its_limit_what_never_started_is_cancelled_though_another_isolated_one_is_ahead(store: Store) -> None:
+    first, _ = isolate(store, "compute", "compute")
+    waiting = enqueue(store)
+    taken = claim(store, {"compute": Limit(1, "cancel")}, isolated=1)
+
+    assert (ids(taken.started), ids(taken.ended)) == ([first], [waiting])
+
+
 def test_what_waits_isolated_is_counted_with_the_rest(store: Store, reader: Reader, clock: Clock) -> None:
     isolate(store, "compute")
     enqueue(store)

@@ -52,7 +52,7 @@ def claim(session: Session, *, limit: int, isolated: int, runner: str, functions
             _meet_limit(session, function, functions[function], now, result)
         if not picking.picked:
             break
-    for function in behind:
+    for function in behind:  # nothing else would: what they wait for may be cancelled
         session.heads.release(function)
     result.started.sort(key=lambda running: (running.scheduled_us, running.seq))
     head = session.heads.first()
@@ -108,26 +108,26 @@ class _Picking:
             if options is None:
                 heads.park_unknown(function)
                 continue
-            first = isolating.first_of(session, function) if options.concurrency == 1 else None
-            if first is not None and first < head[:2]:
-                self._behind.add(function)
-                heads.park_at_limit(function)
-                continue
             places = self._limit - len(self.picked)
             is_limited = options.concurrency is not None
             if options.concurrency is not None:
                 held = session.counters.running(function) + self._taken.get(function, 0)
                 places = min(places, options.concurrency - held)
-            if places > 0:
+            if places <= 0:
+                self.full.add(function)
+                heads.park_at_limit(function)
+                continue
+            first = isolating.first_of(session, function) if options.concurrency == 1 else None
+            if first is not None and first < head[:2]:
+                self._behind.add(function)
+                heads.park_at_limit(function)
+            else:
                 heads.take_first()
                 bound = heads.first() or _NO_OTHER
                 taken = self._take(function, places, bound if first is None else min(bound, (*first, "")))
                 if is_limited:
                     self._taken[function] = self._taken.get(function, 0) + taken
                     self._park_if_full(function, options)
-            else:
-                self.full.add(function)
-                heads.park_at_limit(function)
 
     def _park_if_full(self, function: str, options: Limit) -> None:
         assert options.concurrency is not None
