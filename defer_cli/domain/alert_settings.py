@@ -14,13 +14,18 @@ from urllib.parse import urlsplit
 from defer_cli.domain.alert import AlertKind, Grouping
 from defer_cli.domain.duration import parse_duration
 from defer_cli.domain.errors import SettingError
+from defer_cli.domain.setting_tables import checked_table, given_in_table, table_name
 from defer_cli.domain.settings import is_loopback
 
 SLACK_VARIABLE = "DEFER_SLACK_WEBHOOK_URL"
 WEBHOOK_VARIABLE = "DEFER_ALERT_WEBHOOK_URL"
 SECRET_VARIABLE = "DEFER_ALERT_WEBHOOK_SECRET"  # noqa: S105  # its name
 _SECRETS = (SLACK_VARIABLE, WEBHOOK_VARIABLE, SECRET_VARIABLE)
-_TABLE = "[tool.defer.alerts]"
+_MENDS = dict.fromkeys(
+    ("slack", "webhook", "secret"),
+    f"who has it can write into your channel: set {SLACK_VARIABLE} or {WEBHOOK_VARIABLE} in the environment",
+)
+"""For what does not belong into a file, by a word of its name."""
 _KINDS = tuple(str(kind) for kind in AlertKind if kind is not AlertKind.RECOVERY)
 _LONGEST_GROUP = timedelta(days=1)
 _MOST_KEY_BYTES, _LEAST_KEY_BYTES = 64, 24
@@ -62,10 +67,7 @@ def resolve_alert_settings(
     ``pyproject`` is the table ``[tool.defer]``. Addresses and the secret come from the real environment only, like the
     token: who has one of them can write into the channel. Raises ``SettingError``, which never shows them.
     """
-    table = pyproject.get("alerts", {})
-    if not isinstance(table, Mapping):
-        raise SettingError(f"alerts is {table!r}", where="[tool.defer] in pyproject.toml", mend=f"write {_TABLE}")
-    _refuse_unknown(table)
+    checked_table("alerts", _PARSERS, pyproject, mend=f"write {table_name('alerts')}", mends=_MENDS)
     chosen: dict[str, Any] = {}
     for name, (value, source) in given_alert_settings(environ=environ, dotenv=dotenv, pyproject=pyproject).items():
         chosen[name] = _PARSERS[name](value, source)
@@ -83,32 +85,7 @@ def given_alert_settings(
     *, environ: Mapping[str, str], dotenv: Mapping[str, str | None], pyproject: Mapping[str, object]
 ) -> dict[str, tuple[object, str]]:
     """Return each setting that is not left to its default, as it was written, and the source that wins; no secret."""
-    table = pyproject.get("alerts")
-    given: dict[str, tuple[object, str]] = {}
-    for name in _PARSERS:
-        variable = f"DEFER_ALERTS_{name.upper()}"
-        if environ.get(variable):
-            given[name] = environ[variable], f"{variable} in the environment"
-        elif dotenv.get(variable):
-            given[name] = dotenv[variable], f"{variable} in .env"
-        elif isinstance(table, Mapping) and name in table:
-            given[name] = table[name], f"{_TABLE} {name} in pyproject.toml"
-    return given
-
-
-def _refuse_unknown(table: Mapping[str, object]) -> None:
-    for name in table:
-        if name in _PARSERS:
-            continue
-        if near := get_close_matches(name, _PARSERS, n=1):
-            mend = f"did you mean {near[0]}?"
-        elif any(word in name for word in ("slack", "webhook", "secret")):
-            mend = (
-                f"who has it can write into your channel: set {SLACK_VARIABLE} or {WEBHOOK_VARIABLE} in the environment"
-            )
-        else:
-            mend = f"its settings are {', '.join(_PARSERS)}"
-        raise SettingError("there is no such setting", where=f"{_TABLE} {name} in pyproject.toml", mend=mend)
+    return given_in_table("alerts", _PARSERS, environ=environ, dotenv=dotenv, pyproject=pyproject)
 
 
 def _address(environ: Mapping[str, str], variable: str) -> str | None:

@@ -6,13 +6,12 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from difflib import get_close_matches
 from typing import Any
 
 from defer_cli.domain.duration import in_words, parse_duration
 from defer_cli.domain.errors import SettingError
+from defer_cli.domain.setting_tables import checked_table, given_in_table, table_name
 
-_TABLE = "[tool.defer.retention]"
 _OFF = frozenset({"false", "off"})
 _DIGITS = re.compile(r"[0-9][0-9_]{0,17}")
 _BARE = re.compile(r"\s*[0-9.]+\s*")
@@ -60,15 +59,8 @@ def resolve_retention(
 
     ``pyproject`` is the table ``[tool.defer]``. Raises ``SettingError``.
     """
-    table = pyproject.get("retention", {})
-    if not isinstance(table, Mapping):
-        mend = f'write {_TABLE}, and below it executions = "30 days"'
-        raise SettingError(f"retention is {table!r}", where="[tool.defer] in pyproject.toml", mend=mend)
-    for name in table:
-        if name not in _PARSERS:
-            near = get_close_matches(name, _PARSERS, n=1)
-            mend = f"did you mean {near[0]}?" if near else f"its settings are {', '.join(_PARSERS)}"
-            raise SettingError("there is no such setting", where=f"{_TABLE} {name} in pyproject.toml", mend=mend)
+    mend = f'write {table_name("retention")}, and below it executions = "30 days"'
+    checked_table("retention", _PARSERS, pyproject, mend=mend, mends={})
     chosen: dict[str, Any] = {}
     for name, (value, source) in given_retention(environ=environ, dotenv=dotenv, pyproject=pyproject).items():
         chosen[name] = _PARSERS[name](value, source)
@@ -79,17 +71,7 @@ def given_retention(
     *, environ: Mapping[str, str], dotenv: Mapping[str, str | None], pyproject: Mapping[str, object]
 ) -> dict[str, tuple[object, str]]:
     """Return each limit that is not left to its default, as it was written, and the source that wins."""
-    table = pyproject.get("retention")
-    given: dict[str, tuple[object, str]] = {}
-    for name in _PARSERS:
-        variable = f"DEFER_RETENTION_{name.upper()}"
-        if environ.get(variable):
-            given[name] = environ[variable], f"{variable} in the environment"
-        elif dotenv.get(variable):
-            given[name] = dotenv[variable], f"{variable} in .env"
-        elif isinstance(table, Mapping) and name in table:
-            given[name] = table[name], f"{_TABLE} {name} in pyproject.toml"
-    return given
+    return given_in_table("retention", _PARSERS, environ=environ, dotenv=dotenv, pyproject=pyproject)
 
 
 def _is_off(value: object) -> bool:
