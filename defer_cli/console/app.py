@@ -24,7 +24,7 @@ from defer_cli.console.functions import FunctionsPage
 from defer_cli.console.live import Live
 from defer_cli.console.overview import OverviewPage
 from defer_cli.console.pages import LIVE, Pages
-from defer_cli.console.running import Running
+from defer_cli.console.running import ByHand
 from defer_cli.console.sessions import Sessions
 from defer_cli.console.signing import SignedIn, Signing
 from defer_cli.console.sweeps import Sweeps
@@ -79,7 +79,7 @@ def _routes(
 ) -> Sequence[BaseRoute]:
     signing, changing = Signing(sessions, pages), Changing(backend, pages)
     live, downloads = Live(backend, pages), Downloads(backend, mask)
-    running, fires, sweeps = Running(backend, pages), Fires(), Sweeps(backend)
+    by_hand, fires, sweeps = ByHand(backend, pages), Fires(), Sweeps(backend)
     bulk = Bulk(backend, pages, sweeps)
 
     def page(look: Look) -> Handler:
@@ -97,9 +97,9 @@ def _routes(
         at("/", GET=page(OverviewPage(backend, fires).look)),
         at("/functions", GET=page(FunctionsPage(backend, fires).look)),
         at("/functions/{name}", GET=page(FunctionPage(backend, mask).look)),
-        at("/functions/{name}/run", GET=running.ask, POST=running.run),
-        at("/functions/{name}/pause", POST=running.pause),
-        at("/functions/{name}/resume", POST=running.resume),
+        at("/functions/{name}/run", GET=by_hand.ask, POST=by_hand.run),
+        at("/functions/{name}/pause", POST=by_hand.pause),
+        at("/functions/{name}/resume", POST=by_hand.resume),
         at("/executions", GET=tidy(page(ExecutionsPage(backend, mask, sweeps).look))),
         at("/executions/change", POST=bulk.change),
         at("/executions/changes/{id}", GET=page(bulk.look)),

@@ -47,7 +47,7 @@ class Argument(NamedTuple):
         return _HINTS.get(self.parameter.kind) or ("" if self.is_required else "optional")
 
 
-class Running:
+class ByHand:
     """The form of a function, and what it leads to."""
 
     def __init__(self, backend: Backend, pages: Pages) -> None:
