@@ -45,6 +45,7 @@ class ExecutionObject(Struct, kw_only=True):
     executed_by: str | None = None
     charged: int = 0
     losses: int = 0
+    is_isolated: bool = False
     error_code: str | None = None
 
 

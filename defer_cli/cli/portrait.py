@@ -123,6 +123,8 @@ def _counters(found: Mapping[str, Any]) -> str:
         words.append(f"{found['charged']} {'retry' if found['charged'] == 1 else 'retries'} used")
     if found["losses"]:
         words.append(f"lost with its runner {counted(found['losses'], 'time')} in a row")
+    if found["is_isolated"]:
+        words.append("run alone, because its process had died")
     return ", ".join(words)
 
 

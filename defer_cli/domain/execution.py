@@ -94,4 +94,6 @@ class Execution:
     """The name of the runner that started it last."""
     charged: int = 0
     losses: int = 0
+    is_isolated: bool = False
+    """Whether it is run alone in a process of its own: one died with it."""
     error_code: str | None = None

@@ -57,6 +57,7 @@ _EXECUTION = {
         "executed_by": None,
         "charged": 0,
         "losses": 0,
+        "is_isolated": False,
         "error_code": None,
     }
 }

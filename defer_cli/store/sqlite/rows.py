@@ -35,6 +35,7 @@ def execution_of(row: tuple[Any, ...]) -> Execution:
         runner,
         charged,
         losses,
+        isolation,
         error_code,
     ) = row
     return Execution(
@@ -55,6 +56,7 @@ def execution_of(row: tuple[Any, ...]) -> Execution:
         executed_by=runner,
         charged=charged,
         losses=losses,
+        is_isolated=isolation > 0,
         error_code=error_code,
     )
 

@@ -308,7 +308,7 @@ STOPPED_CLEANLY = "SELECT stopped_us IS NOT NULL FROM runners ORDER BY number DE
 _EXECUTION = """
 SELECT e.id, e.function, e.state, e.attempt, e.created_us, e.scheduled_us, e.updated_us, e.started_us,
        e.finished_us, e.discard_us, coalesce(e.metadata, p.metadata), e.came_from, e.parent, e.rerun_of, e.runner,
-       e.charged, e.losses, e.error_code
+       e.charged, e.losses, e.isolation, e.error_code
 FROM executions AS e LEFT JOIN payloads AS p ON p.seq = e.seq
 """
 GET = _EXECUTION + "WHERE e.id = ?"
