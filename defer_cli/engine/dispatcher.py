@@ -31,6 +31,7 @@ from defer_cli.engine.roster import Roster
 from defer_cli.engine.slots import Slots
 from defer_cli.engine.standstill import Standstill
 from defer_cli.engine.waiting import Waiting
+from defer_cli.engine.watch import Watch
 from defer_cli.link.frames import Hello, Logs, OutcomeItem, Outcomes, StartItem
 from defer_cli.store.contract import Claim, Ending, Limit
 from defer_cli.store.writer import Writer
@@ -52,6 +53,7 @@ class Dispatcher:
         self._assigned = self._roster.assigned
         self.waiting = Waiting(self._slots, self._assigned.get)
         self.standstill = Standstill(self.waiting)
+        self._watch = Watch(listener)
         self._endings = Endings()
         self._deadlines = self._endings.deadlines
         self._isolated = Isolated(self._roster, begin=self._begin_isolated, put_back=self._put_back)
@@ -163,6 +165,7 @@ class Dispatcher:
             frames.setdefault(worker, []).append(item)
         for worker, items in frames.items():
             worker.begin(items)
+        self._watch.begun(frames)
         if _log.isEnabledFor(logging.DEBUG):
             for worker, items in frames.items():
                 for item in items:
@@ -193,6 +196,7 @@ class Dispatcher:
         item = self._assign(running, crew, worker, asyncio.get_running_loop().time())
         item.marked = marked
         worker.begin([item])
+        self._watch.begun([worker])
         if _log.isEnabledFor(logging.DEBUG):
             self._listener.tell(Started(running.function, running.id, running.attempt, worker.pid))
 

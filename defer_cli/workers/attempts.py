@@ -17,6 +17,7 @@ from defer_cli.link.frames import CancelItem, FrameError, Logs, OutcomeItem, Out
 from defer_cli.workers.cutting import cuts
 from defer_cli.workers.errors import describe
 from defer_cli.workers.logs import AttemptLog, current_log
+from defer_cli.workers.marks import Marked, Marker
 
 _LIVE_SECONDS = 0.2
 _NO_ARGUMENTS = (None, b"[]")
@@ -52,6 +53,7 @@ class Attempts:
         *,
         project: str,
         describe: Callable[..., FrameError] = describe,
+        mark: Marker | None = None,
     ) -> None:
         self._loop = loop
         self._pipe = pipe
@@ -59,6 +61,7 @@ class Attempts:
         self._names = names
         self._project = project
         self._describe = describe
+        self._mark = mark
         self._running: dict[int, tuple[_Attempt, asyncio.Task[None]]] = {}
         self._by_scope: dict[AttemptScope, _Attempt] = {}
         self._outcomes: list[OutcomeItem] = []
@@ -105,7 +108,7 @@ class Attempts:
         else:
             self._by_scope[scope] = attempt
             try:
-                value = await coroutine
+                value = await (coroutine if self._mark is None else self._mark(item.seq, coroutine))
                 result = self._encode(value, scope)
             except BaseException as raised:  # SystemExit in one task would end the loop, and its neighbours
                 error = self._describe(raised, project=self._project, is_retryable=not isinstance(raised, _BadResult))
@@ -162,9 +165,11 @@ class Attempts:
     def _make_task(
         self, loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, Any], **options: Any
     ) -> asyncio.Task[Any]:
-        task: asyncio.Task[Any] = asyncio.Task(coroutine, loop=loop, **options)
         scope = current_scope.get()
         attempt = self._by_scope.get(scope) if scope is not None else None
+        if attempt is not None and self._mark is not None:
+            coroutine = Marked(self._mark, attempt.item.seq, coroutine)
+        task: asyncio.Task[Any] = asyncio.Task(coroutine, loop=loop, **options)
         if attempt is not None:
             if attempt.tasks is None:
                 attempt.tasks = set()

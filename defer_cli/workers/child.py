@@ -24,22 +24,25 @@ from defer_cli.link.frames import PROTOCOL, Cancel, Hello, Load, Ready, Start
 from defer_cli.workers import logs
 from defer_cli.workers.attempts import Attempts
 from defer_cli.workers.errors import describe
+from defer_cli.workers.marks import Marker, Marks
 from defer_cli.workers.pipe import Pipe, leave_now
 
 _PR_SET_PDEATHSIG = 1  # man 2 prctl
 
 
 def main() -> None:
-    """Run a worker on the pipe given as a file descriptor until the runner closes it."""
-    descriptor, runner_pid = int(sys.argv[1]), int(sys.argv[2])
+    """Run a worker on the pipe given as a file descriptor until the runner closes it; its marks are given as well."""
+    marks_descriptor, descriptor, runner_pid = map(int, sys.argv[1:])
     die_with_runner(runner_pid)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     faulthandler.enable()
+    marks = Marks(marks_descriptor)
+    marks.write_stack_when_asked()
     end = socket.socket(fileno=descriptor)
     os.set_inheritable(descriptor, False)
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
-    _serve(loop, end)
+    _serve(loop, end, marks)
     while True:
         with suppress(SystemExit, KeyboardInterrupt):  # one that a task of the user's raises would end the neighbours
             loop.run_forever()
@@ -52,10 +55,10 @@ def die_with_runner(runner_pid: int) -> None:
         os._exit(0)
 
 
-def _serve(loop: asyncio.AbstractEventLoop, end: socket.socket) -> None:
+def _serve(loop: asyncio.AbstractEventLoop, end: socket.socket, marks: Marks) -> None:
     logs.catch_output()
     mark_records(scope_here)
-    worker = Worker(loop)
+    worker = Worker(loop, marks.marker())
 
     def take(frame: Any) -> None:
         loop.call_soon_threadsafe(worker.take, frame)
@@ -68,8 +71,9 @@ def _serve(loop: asyncio.AbstractEventLoop, end: socket.socket) -> None:
 class Worker:
     """Takes the runner's frames on the loop."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, mark: Marker) -> None:
         self._loop = loop
+        self._mark = mark
         self._pipe: Pipe
         self._attempts: Attempts
 
@@ -100,7 +104,7 @@ class Worker:
                 problems[wanted.number] = f"{described.type}: {described.message}"
         logs.catch_logging()
         names = {wanted.number: wanted.name for wanted in frame.functions}
-        self._attempts = Attempts(self._loop, self._pipe, functions, names, project=frame.project)
+        self._attempts = Attempts(self._loop, self._pipe, functions, names, project=frame.project, mark=self._mark)
         gc.collect()
         gc.freeze()  # what was imported stays: a collection need not look at it again
         self._pipe.send(Ready(os.getpid(), problems))

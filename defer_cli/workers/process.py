@@ -20,6 +20,7 @@ from defer_cli.domain.size import size_in_words
 from defer_cli.link.frames import FrameReader, FromWorker, Start, StartItem, encode_frame
 from defer_cli.link.python import python_running
 from defer_cli.workers.cutting import cuts
+from defer_cli.workers.marks import Marks
 
 _BYTES_OF_A_HASH = 24
 _SIGNAL_WORDS = {
@@ -76,6 +77,10 @@ class WorkerProcess(asyncio.Protocol):
         self.begun = 0
         """How many attempts have begun in it."""
         self.waiting = 0
+        self.directory = ""
+        """Where it runs: the project."""
+        self.marks: Marks | None = None
+        """What its loop is busy with; None before it starts and after its end."""
         self._on_frame = on_frame
         self._on_exit = on_exit
         self._reader = FrameReader(FromWorker)
@@ -88,10 +93,13 @@ class WorkerProcess(asyncio.Protocol):
 
     async def start(self, environment: Mapping[str, str], *, directory: str, output: int) -> None:
         """Start the process; it says nothing before it is told what to load."""
+        self.directory = directory
         with ExitStack() as undo:
             self._socket, theirs = socket.socketpair()
             undo.callback(self._socket.close)
-            self._spawn(theirs, environment, directory, output)
+            self.marks = Marks.make()
+            undo.callback(self._forget_marks)
+            self._spawn(theirs, environment, output)
             undo.callback(self._end_now)
             self._pidfd = os.pidfd_open(self.pid)
             undo.callback(os.close, self._pidfd)
@@ -100,20 +108,22 @@ class WorkerProcess(asyncio.Protocol):
             undo.pop_all()
         self._loop.add_reader(self._pidfd, self._ended)  # last: its end is told to a caller that knows it
 
-    def _spawn(self, theirs: socket.socket, environment: Mapping[str, str], directory: str, output: int) -> None:
+    def _spawn(self, theirs: socket.socket, environment: Mapping[str, str], output: int) -> None:
         assert self._socket is not None
+        assert self.marks is not None
         self._socket.setblocking(False)
         with theirs:
             for end in (self._socket, theirs):
                 end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
+            descriptors = (self.marks.descriptor, theirs.fileno())
             self._popen = subprocess.Popen(
-                [*python_running("defer_cli.workers.child"), str(theirs.fileno()), str(os.getpid())],
-                pass_fds=(theirs.fileno(),),
+                [*python_running("defer_cli.workers.child"), *map(str, (*descriptors, os.getpid()))],
+                pass_fds=descriptors,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
                 env=dict(environment),
-                cwd=directory,
+                cwd=self.directory,
                 start_new_session=True,
             )
 
@@ -198,6 +208,7 @@ class WorkerProcess(asyncio.Protocol):
         code, peak_bytes = self._wait()
         self._drain()
         self._has_ended = True
+        self._forget_marks()
         with suppress(ProcessLookupError, PermissionError):  # what it had forked goes with it
             os.killpg(self.pid, signal.SIGKILL)
         self.exit_cause = self.exit_cause or exit_cause(code, peak_bytes)
@@ -214,6 +225,11 @@ class WorkerProcess(asyncio.Protocol):
             return self._popen.wait(), 0
         self._popen.returncode = os.waitstatus_to_exitcode(status)
         return self._popen.returncode, usage.ru_maxrss * 1024
+
+    def _forget_marks(self) -> None:
+        marks, self.marks = self.marks, None
+        if marks is not None:
+            marks.close()
 
     def _drain(self) -> None:
         assert self._socket is not None
