@@ -13,16 +13,26 @@ class Deadlines:
 
     A timer a start would cost more than the attempt of a short function; here starting and ending are one
     dict operation each, and only what is over its limit is ever looked at.
+
+    ``time_left`` says how many seconds such a one still has, since others have held it up; then it has a timer of its
+    own, outside of that order.
     """
 
     def __init__(
-        self, on_over: Callable[[Assigned], None], on_stubborn: Callable[[Assigned], None], *, grace_seconds: float
+        self,
+        on_over: Callable[[Assigned], None],
+        on_stubborn: Callable[[Assigned], None],
+        *,
+        grace_seconds: float,
+        time_left: Callable[[Assigned], float] = lambda assigned: 0.0,
     ) -> None:
         self._grace_seconds = grace_seconds
+        self._time_left = time_left
         self._on_over = on_over
         self._on_stubborn = on_stubborn
         self._by_span: dict[float, dict[int, Assigned]] = {}
         self._timers: dict[float, asyncio.TimerHandle] = {}
+        self._held_up: dict[int, asyncio.TimerHandle] = {}
 
     def add(self, assigned: Assigned) -> None:
         """Watch an attempt that has just started."""
@@ -37,6 +47,8 @@ class Deadlines:
     def remove(self, assigned: Assigned) -> None:
         """Forget an attempt that has ended."""
         self._by_span[assigned.span].pop(assigned.running.seq, None)
+        if self._held_up and (timer := self._held_up.pop(assigned.running.seq, None)) is not None:
+            timer.cancel()
 
     def _arm(self, span: float, deadline: float) -> None:
         self._timers[span] = asyncio.get_running_loop().call_at(deadline, self._look, span)
@@ -53,8 +65,20 @@ class Deadlines:
             over.append(assigned)
         for assigned in over:
             del group[assigned.running.seq]
+            self._judge(assigned)
+
+    def _judge(self, assigned: Assigned) -> None:
+        left = self._time_left(assigned)
+        if left > 0:
+            timer = asyncio.get_running_loop().call_later(left, self._look_again, assigned)
+            self._held_up[assigned.running.seq] = timer
+        else:
             self._on_over(assigned)
             self.watch_end(assigned)
+
+    def _look_again(self, assigned: Assigned) -> None:
+        del self._held_up[assigned.running.seq]
+        self._judge(assigned)
 
     def watch_end(self, assigned: Assigned) -> None:
         """Give an attempt that was asked to end its grace; then it is stubborn."""

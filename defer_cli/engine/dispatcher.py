@@ -54,7 +54,7 @@ class Dispatcher:
         self.waiting = Waiting(self._slots, self._assigned.get)
         self.standstill = Standstill(self.waiting)
         self._watch = Watch(listener)
-        self._endings = Endings()
+        self._endings = Endings(self._watch)
         self._deadlines = self._endings.deadlines
         self._isolated = Isolated(self._roster, begin=self._begin_isolated, put_back=self._put_back)
         self._isolated_places = isolated

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from defer_cli.domain.settle import Reason
 from defer_cli.engine.deadlines import Deadlines
+from defer_cli.engine.watch import Watch
 from defer_cli.link.frames import Cancel, CancelItem
 from defer_cli.workers.process import Assigned, WorkerProcess
 
@@ -16,8 +17,10 @@ GRACE_SECONDS = 5.0
 class Endings:
     """Each attempt is asked once, whoever wants it to end: a second cancel would break into its ``finally``."""
 
-    def __init__(self) -> None:
-        self.deadlines = Deadlines(self._too_long, self._too_stubborn, grace_seconds=GRACE_SECONDS)
+    def __init__(self, watch: Watch) -> None:
+        self.deadlines = Deadlines(
+            self._too_long, self._too_stubborn, grace_seconds=GRACE_SECONDS, time_left=watch.time_left
+        )
 
     def abort(self, attempts: Sequence[Assigned]) -> None:
         """Have attempts end whose abort is on disk, whatever they come to; those that do not follow are killed."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from defer_cli.engine.events import Listener, Note
 from defer_cli.workers.errors import is_user_file
@@ -35,14 +35,19 @@ class Spell:
         self.function = assigned.running.function if assigned is not None else _UNKNOWN
         self.id = assigned.running.id if assigned is not None else _UNKNOWN
 
+    def seconds_since(self, moment: float, now: float) -> float:
+        """Return how much of it lies after ``moment``."""
+        return max(0.0, (now if self.end is None else self.end) - max(self.begin, moment))
+
 
 class _Sight:
     """What was seen of a worker at the last looks."""
 
-    __slots__ = ("before", "seen", "spell", "state", "step")
+    __slots__ = ("before", "seen", "spell", "spells", "state", "step")
 
     def __init__(self, step: int, now: float) -> None:
         self.spell: Spell | None = None
+        self.spells: list[Spell] = []
         self.see(step, now, now)
 
     def see(self, step: int, now: float, before: float) -> None:
@@ -56,8 +61,9 @@ class _Sight:
 class Watch:
     """Looks at the marks of workers while something runs in them; an idle runner is not woken."""
 
-    def __init__(self, listener: Listener) -> None:
+    def __init__(self, listener: Listener, *, main_thread: Callable[[int], ThreadState | None] = main_thread) -> None:
         self._listener = listener
+        self._main_thread = main_thread
         self._sights: dict[WorkerProcess, _Sight] = {}
         self._looked = 0.0
         self._timer: asyncio.TimerHandle | None = None
@@ -69,6 +75,16 @@ class Watch:
         for worker in workers:
             if worker not in self._sights:
                 self._sights[worker] = _Sight(0, self._looked)
+
+    def time_left(self, assigned: Assigned) -> float:
+        """Return how many seconds an attempt still has: the time in which others held up its worker is not its own."""
+        sight = self._sights.get(assigned.process)
+        if sight is None:
+            return 0.0
+        now, began, seq = asyncio.get_running_loop().time(), assigned.deadline - assigned.span, assigned.running.seq
+        held_up = sum(spell.seconds_since(began, now) for spell in sight.spells if spell.seq != seq)
+        left = assigned.deadline + held_up - now
+        return max(left, LOOK_SECONDS) if self._is_held_up(assigned, sight) else left
 
     def _arm(self, loop: asyncio.AbstractEventLoop) -> None:
         self._looked = loop.time()
@@ -86,15 +102,41 @@ class Watch:
                 if sight.spell is not None:
                     self._end(worker, sight, now)
                 sight.see(step, now, self._looked)
-            elif sight.spell is None and _is_blocked(worker, sight, now):
+            elif sight.spell is None and self._is_blocked(worker, sight, now):
                 self._begin(worker, sight, seq)
         self._timer = None
         if self._sights:
             self._arm(loop)
 
+    def _is_held_up(self, assigned: Assigned, sight: _Sight) -> bool:
+        """Whether a step of another has been on the CPU since the last look; it may come to be a spell."""
+        worker = assigned.process
+        step, seq = (0, 0) if worker.marks is None else worker.marks.step
+        if step != sight.step or seq in (0, assigned.running.seq):
+            return False
+        if sight.spell is not None:
+            return True
+        state = self._main_thread(worker.pid)
+        return state is not None and not state.is_stopped
+
+    def _is_blocked(self, worker: WorkerProcess, sight: _Sight, now: float) -> bool:
+        """Whether a step that is seen again holds its loop up; one that gets no time to go on does not."""
+        state = self._main_thread(worker.pid)
+        if state is None or state.is_stopped:
+            sight.see(sight.step, now, now)
+            return False
+        if sight.state is None:
+            sight.state = state
+        if now - sight.seen < _BLOCKED_SECONDS:
+            return False
+        return state.sleeps or state.cpu_seconds - sight.state.cpu_seconds >= _LONG_STEP_SECONDS
+
     def _begin(self, worker: WorkerProcess, sight: _Sight, seq: int) -> None:
         assert worker.marks is not None
         spell = sight.spell = Spell(sight.before, seq, worker.assigned.get(seq))
+        oldest = min((one.deadline - one.span for one in worker.assigned.values()), default=spell.begin)
+        sight.spells = [past for past in sight.spells if past.end is None or past.end > oldest]
+        sight.spells.append(spell)
         worker.marks.ask_for_stack(worker.pid)
         self._tell_when_there(worker, spell, _MOST_TRIES)
 
@@ -119,19 +161,6 @@ class Watch:
         at, seconds = place(stack, worker.directory), round(loop.time() - spell.begin, 3)
         about = {"function": spell.function, "id": spell.id, "pid": worker.pid, "at": at, "for": seconds}
         self._listener.tell(Note("warning", "event loop blocked", about))
-
-
-def _is_blocked(worker: WorkerProcess, sight: _Sight, now: float) -> bool:
-    """Whether a step that is seen again holds its loop up; one that gets no time to go on does not."""
-    state = main_thread(worker.pid)
-    if state is None or state.is_stopped:
-        sight.see(sight.step, now, now)
-        return False
-    if sight.state is None:
-        sight.state = state
-    if now - sight.seen < _BLOCKED_SECONDS:
-        return False
-    return state.sleeps or state.cpu_seconds - sight.state.cpu_seconds >= _LONG_STEP_SECONDS
 
 
 def place(stack: list[Frame], project: str) -> str:

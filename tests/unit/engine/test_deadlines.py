@@ -14,12 +14,18 @@ class Watch:
         self.over: list[int] = []
         self.stubborn: list[int] = []
         self.worker = FakeWorker(1, lambda worker: None)
-        self.deadlines = Deadlines(self._over, self._stubborn, grace_seconds=grace_seconds)
+        self.left: dict[int, list[float]] = {}
+        """What is left to an attempt that is over its time, each time that is asked for."""
+        self.deadlines = Deadlines(self._over, self._stubborn, grace_seconds=grace_seconds, time_left=self._time_left)
         self._changed = asyncio.Event()
 
     def _over(self, assigned: Assigned) -> None:
         self.over.append(assigned.running.seq)
         self._changed.set()
+
+    def _time_left(self, assigned: Assigned) -> float:
+        left = self.left.get(assigned.running.seq)
+        return left.pop(0) if left else 0.0
 
     def _stubborn(self, assigned: Assigned) -> None:
         self.stubborn.append(assigned.running.seq)
@@ -107,3 +113,26 @@ async def test_what_ends_in_its_grace_is_not_stubborn() -> None:
     watch.add(2, 0.01)
 
     await watch.until([2], stubborn=True)
+
+
+async def test_what_was_held_up_has_that_time_on_top() -> None:
+    watch = Watch()
+    watch.left[1] = [0.02, 0.01]
+    watch.add(1, 0.01)
+    watch.add(2, 0.015)
+
+    await watch.until([2, 1])
+    await watch.until([2, 1], stubborn=True)
+    assert watch.left[1] == []
+
+
+async def test_what_ends_in_the_time_it_has_on_top_is_forgotten() -> None:
+    watch = Watch()
+    watch.left[1] = [0.02]
+    held_up = watch.add(1, 0.01)
+    watch.add(2, 0.01)
+    await watch.until([2])
+    watch.end(held_up)
+    watch.add(3, 0.04)
+
+    await watch.until([2, 3])
