@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -12,7 +13,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from defer_cli.domain.errors import StoreError
+from defer_cli.domain.errors import StoreError, StoreFull
 
 Holder: TypeAlias = Literal["runner", "command"]
 
@@ -24,17 +25,31 @@ _PAUSE_SECONDS = 0.02
 def own(path: Path, holder: Holder) -> Iterator[None]:
     """Hold the lock file ``path`` for the block; it is never unlinked.
 
-    A command that holds it is waited for, up to 10 s. Raises ``StoreError`` with the pid of a living runner.
+    A command that holds it is waited for, up to 10 s. Raises ``StoreError`` with the pid of a living runner, or why
+    the file cannot be written.
     """
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    with _telling(path):
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         _acquire(descriptor, path, holder)
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, json.dumps({"holder": holder, "pid": os.getpid()}).encode(), 0)
+        with _telling(path):
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, json.dumps({"holder": holder, "pid": os.getpid()}).encode(), 0)
         yield
         os.ftruncate(descriptor, 0)
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def _telling(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        is_full = error.errno == errno.ENOSPC
+        mend = "free disk space" if is_full else "make the folder writable for the user that runs defer"
+        problem = f"the data folder is not to be had: {error.strerror}"
+        raise (StoreFull if is_full else StoreError)(problem, where=str(path), mend=mend) from None
 
 
 @contextmanager
