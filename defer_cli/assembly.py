@@ -192,7 +192,7 @@ class Runner:
         plan = self._plan
         self._worker_list = WorkerList(Path(plan.data.path) / "workers")
         self._worker_list.end_survivors()
-        store = open_store(Path(plan.data.database))
+        store = open_store(Path(plan.data.database), has_ballast=True)
         if not store.stopped_cleanly():
             store.quick_check()
         self._left = put_right(store)

@@ -17,6 +17,12 @@ class Health(Protocol):
     def touch(self) -> None:
         """Write something small that nobody reads, to find out whether the store takes what it is given."""
 
+    def make_room(self) -> None:
+        """Give up the room that is kept for a full disk: from now on new work is refused, all else is written."""
+
+    def keep_room(self) -> bool:
+        """Keep it again and take new work; return False while the disk has not enough of it."""
+
     def stopped_cleanly(self) -> bool:
         """Return whether the last runner stopped in good order, or there was none."""
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import islice
 from typing import Any, NamedTuple
 
 from defer_cli.domain.enqueue import Enqueue
+from defer_cli.domain.errors import StoreError
 from defer_cli.domain.log_chunk import LogChunk
 from defer_cli.domain.settle import Move
 from defer_cli.store.contract import Claim, Store
@@ -48,3 +50,29 @@ class Turn:
             return True
         claim = self.claim
         return claim is not None and bool(claim.started or claim.ended or claim.next_due_us is not None)
+
+
+def as_store_error(error: BaseException) -> StoreError:
+    """Return what a store raised, named."""
+    if isinstance(error, StoreError):
+        return error
+    return StoreError(f"the store failed: {type(error).__name__}: {error}")
+
+
+def insert(requests: Sequence[Request], store: Store, turn: Turn) -> None:
+    """Store the calls of requests that came in a row at once: a call alone costs far more than one of many."""
+    results = iter(store.insert([call for request in requests for call in request.calls]))
+    for request in requests:
+        told = turn.answers if request.is_told_on_thread else turn.results
+        told.append((request.on_done, list(islice(results, request.weight)), None))
+
+
+def guarded(on_done: OnDone, work: Work, store: Store) -> Told:
+    """Do what was asked for; what it raises undoes it alone."""
+    try:
+        with store.savepoint():
+            return on_done, work(store), None
+    except StoreError:
+        raise
+    except Exception as error:
+        return on_done, None, error

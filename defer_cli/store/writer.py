@@ -8,16 +8,16 @@ import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from itertools import groupby, islice
+from itertools import groupby
 from operator import attrgetter
 from typing import Any, TypeVar
 
 from defer_cli.domain.enqueue import Enqueue, Refused, Stored
-from defer_cli.domain.errors import StoreError
+from defer_cli.domain.errors import StoreError, StoreFull
 from defer_cli.domain.log_chunk import LogChunk
 from defer_cli.domain.settle import Move
 from defer_cli.store.contract import Claim, Limit, Store
-from defer_cli.store.turn import OnDone, Request, Told, Turn, Work
+from defer_cli.store.turn import Request, Told, Turn, Work, as_store_error, guarded, insert
 
 T = TypeVar("T")
 Apply = Callable[[Store, Sequence[Move]], list[bool]]
@@ -184,7 +184,7 @@ class Writer:
             pause = -1.0
             self._busy = True
             turn = self._take()
-            if not was_refused:  # outcomes alone may fit on a disk that has no room for logs
+            if not was_refused and not self._is_full:  # outcomes alone may fit on a disk that has no room for logs
                 turn.chunks = self._take_chunks()
             try:
                 self._write(turn)
@@ -195,11 +195,11 @@ class Writer:
                 self.commits += 1
             was_refused = turn.failure is not None
             self._hand_over(turn)
-            if self.refusal is not None and not was_refused:
+            self._fold()
+            if self.refusal is not None and not was_refused and self._broken is None:
                 self._look_for_healing()
                 pause = _REFUSED_AGAIN_SECONDS if self.refusal is not None and self._broken is None else -1.0
-            self._fold()
-            if self._moves or self._requests or (self._chunks and not was_refused):
+            if self._moves or self._requests or (self._chunks and not was_refused and not self._is_full):
                 self._ring()
             elif self._is_stopping and self._is_over(turn):
                 self._close()
@@ -207,23 +207,39 @@ class Writer:
 
     def _take_back(self, turn: Turn, error: BaseException) -> None:
         turn.failure = error
-        self.refusal = _as_store_error(error)
+        self._note_refusal(error)
         self._held = turn.moves
         self._chunks.extendleft(reversed(turn.chunks))
         if isinstance(error, StoreError) and error.is_fatal:
             self._broken = error
 
+    @property
+    def _is_full(self) -> bool:
+        """Whether the disk is full, so that what runs can end, and nothing else begins."""
+        return isinstance(self.refusal, StoreFull)
+
+    def _note_refusal(self, error: BaseException) -> None:
+        before, self.refusal = self.refusal, as_store_error(error)
+        if before is None or before.problem != self.refusal.problem:
+            _log.error("the store refused a transaction: %s", self.refusal, exc_info=None if self._is_full else error)
+        if self._is_full:
+            self._store.make_room()
+
     def _look_for_healing(self) -> None:
         """Write a little, and fold the log: a turn may have had nothing to write, a log may have room for little."""
+        if self._is_full and not self._store.keep_room():
+            return
         try:
             with self._store.transaction():
                 self._store.touch()
             self._store.checkpoint()
         except Exception as error:
-            self.refusal = _as_store_error(error)
+            self._note_refusal(error)
             self._give_up_if_fatal(error)
         else:
             self.refusal = None
+            _log.warning("the store takes new work again")
+            self._ring()  # for the claim, and for logs that were held back
 
     def _is_over(self, turn: Turn) -> bool:
         """Whether no outcome is left that another turn, perhaps one without logs, could write."""
@@ -247,6 +263,9 @@ class Writer:
             if self._store.checkpoint_is_due():
                 self._store.checkpoint()
         except Exception as error:
+            if isinstance(error, StoreFull):
+                self._note_refusal(error)
+                return
             _log.exception("the store could not be checkpointed")
             self._give_up_if_fatal(error)
 
@@ -281,15 +300,18 @@ class Writer:
     def _write(self, turn: Turn) -> None:
         if self._broken is not None:
             raise self._broken.with_traceback(None)
+        if self._is_full:
+            self._write_apart(turn)
+            return
         store = self._store
         with store.transaction():
             if turn.moves:
                 turn.applied = self._apply(store, turn.moves)
             for work, requests in groupby(turn.requests, key=attrgetter("work")):
                 if work is None:
-                    _insert(list(requests), store, turn)
+                    insert(list(requests), store, turn)
                 else:
-                    turn.results += [_guarded(request.on_done, work, store) for request in requests]
+                    turn.results += [guarded(request.on_done, work, store) for request in requests]
             if not self._is_stopping:
                 turn.claim = self._claim()
             if turn.chunks:
@@ -297,6 +319,26 @@ class Writer:
         if turn.claim is not None:
             self._taken_isolated += turn.claim.isolated
             self._taken += len(turn.claim.started) - turn.claim.isolated
+
+    def _write_apart(self, turn: Turn) -> None:
+        """Write outcomes, then each request alone: what finds no room on a full disk takes nothing along."""
+        if turn.moves:
+            with self._store.transaction():
+                turn.applied = self._apply(self._store, turn.moves)
+        for request in turn.requests:
+            told: Told
+            try:
+                with self._store.transaction():
+                    if request.work is None:
+                        told = request.on_done, self._store.insert(request.calls), None
+                    else:
+                        told = guarded(request.on_done, request.work, self._store)
+            except Exception as error:
+                failure = as_store_error(error)
+                if failure.is_fatal:
+                    raise
+                told = request.on_done, None, failure
+            (turn.answers if request.is_told_on_thread else turn.results).append(told)
 
     def _claim(self) -> Claim | None:
         free, isolated = self._granted - self._taken, self._granted_isolated - self._taken_isolated
@@ -350,34 +392,8 @@ class Writer:
             self._on_applied(turn.moves, turn.applied)
 
     def _refuse(self, turn: Turn, failure: BaseException) -> None:
-        error = _as_store_error(failure)
-        _log.error("the store refused a transaction: %s", error, exc_info=failure)
+        error = as_store_error(failure)
         for request in turn.requests:
             request.on_done(None, error)
         if error.is_fatal:
             self._on_fatal(error)
-
-
-def _as_store_error(error: BaseException) -> StoreError:
-    if isinstance(error, StoreError):
-        return error
-    return StoreError(f"the store failed: {type(error).__name__}: {error}")
-
-
-def _insert(requests: Sequence[Request], store: Store, turn: Turn) -> None:
-    """Store the calls of requests that came in a row at once: a call alone costs far more than one of many."""
-    results = iter(store.insert([call for request in requests for call in request.calls]))
-    for request in requests:
-        told = turn.answers if request.is_told_on_thread else turn.results
-        told.append((request.on_done, list(islice(results, request.weight)), None))
-
-
-def _guarded(on_done: OnDone, work: Work, store: Store) -> Told:
-    """Do what was asked for; what it raises undoes it alone."""
-    try:
-        with store.savepoint():
-            return on_done, work(store), None
-    except StoreError:
-        raise
-    except Exception as error:
-        return on_done, None, error

@@ -15,6 +15,7 @@ from defer_cli.domain.retention import Round
 from defer_cli.domain.settle import Move, Running
 from defer_cli.store.contract import Claim, Ending, Gap, Limit, Mark, Pruned, Tick
 from defer_cli.store.sqlite import claiming, inserting, moving, pruning, rescuing, settling, statements, ticking
+from defer_cli.store.sqlite.ballast import BALLAST_BYTES, Ballast
 from defer_cli.store.sqlite.connection import keep_log, open_reading, open_writing, reporting
 from defer_cli.store.sqlite.migrations import migrate
 from defer_cli.store.sqlite.outbox import SqliteOutbox
@@ -30,11 +31,13 @@ def open_store(
     check: bool = False,
     is_lasting: bool = True,
     is_brief: bool = False,
+    has_ballast: bool = False,
 ) -> SqliteStore:
     """Open the database as its owner, making or migrating it; ``check`` looks for damage first.
 
     ``is_lasting``: a commit waits for the disk; one that is not is for the time of a test.
     ``is_brief``: it is for a command's moment, which writes little.
+    ``has_ballast``: keep room for a full disk, so that what runs can then be written down.
     Raises ``StoreError`` for what cannot be kept safe: a network file system, a file of another program,
     a newer schema, damage.
     """
@@ -50,7 +53,9 @@ def open_store(
                 keep_log(connection, path, is_brief=is_brief)
             else:
                 connection.execute("PRAGMA journal_mode = WAL").fetchall()
-            return SqliteStore(Session(connection, clock or _wall_clock), path)
+            ballast = Ballast(path.with_name("ballast"), bytes=BALLAST_BYTES if has_ballast else 0)
+            ballast.lay()
+            return SqliteStore(Session(connection, clock or _wall_clock), path, ballast)
         except BaseException:
             connection.close()
             raise
@@ -74,9 +79,10 @@ def _wall_clock() -> int:
 class SqliteStore:
     """The one owner of a database file; used by one thread at a time."""
 
-    def __init__(self, session: Session, path: Path) -> None:
+    def __init__(self, session: Session, path: Path, ballast: Ballast) -> None:
         self._session = session
         self._path = path
+        self._ballast = ballast
         self.outbox = SqliteOutbox(session)
 
     def now(self) -> int:
@@ -93,7 +99,10 @@ class SqliteStore:
 
     def insert(self, calls: Sequence[Enqueue]) -> list[Stored | Refused]:
         """Store calls, each id once."""
-        return inserting.insert(self._session, calls)
+        results = inserting.insert(self._session, calls)
+        if self._ballast.is_given_up and any(isinstance(result, Stored) and result.is_new for result in results):
+            self._ballast.require_room()
+        return results
 
     def claim(self, *, limit: int, isolated: int = 0, runner: str, functions: Mapping[str, Limit]) -> Claim:
         """Start what is due; pass a new mapping whenever a function or its limit has changed."""
@@ -118,6 +127,7 @@ class SqliteStore:
 
     def rerun(self, id: str, new_id: str) -> bool:
         """Insert a new execution like an old one."""
+        self._ballast.require_room()
         return inserting.rerun(self._session, id, new_id)
 
     def prune(self, *, before_us: int, from_seq: int, limit: int, most: int | None = None) -> Pruned:
@@ -174,6 +184,7 @@ class SqliteStore:
 
     def fire(self, ticks: Sequence[Tick]) -> list[Stored | None]:
         """Insert ticks with their executions and marks, each tick once."""
+        self._ballast.require_room()
         return ticking.fire(self._session, ticks)
 
     def marks(self) -> list[Mark]:
@@ -247,6 +258,14 @@ class SqliteStore:
     def touch(self) -> None:
         """Write a moment nobody reads: a row that stays as it is would not be written at all."""
         self._session.execute(statements.TOUCH, (self.now(),))
+
+    def make_room(self) -> None:
+        """Give up the ballast, and refuse new work."""
+        self._ballast.give_up()
+
+    def keep_room(self) -> bool:
+        """Lay the ballast again and take new work; False while there is not room enough."""
+        return self._ballast.lay_again()
 
     def stopped_cleanly(self) -> bool:
         """Return whether the last runner stopped in good order, or there was none."""

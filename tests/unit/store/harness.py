@@ -37,6 +37,7 @@ class Recorder:
         self.checkpoint_failure: Exception | None = None
         self.touch_failure: Exception | None = None
         self.touches = 0
+        self.has_room = True
         self.chunks: list[int] = []
 
     def __getattr__(self, name: str) -> Any:
@@ -77,6 +78,9 @@ class Recorder:
         if self.touch_failure is not None:
             raise self.touch_failure
         self._store.touch()
+
+    def keep_room(self) -> bool:
+        return self.has_room and self._store.keep_room()
 
     def checkpoint_is_due(self) -> bool:
         return self.checkpoint_failure is not None or self._store.checkpoint_is_due()
@@ -142,6 +146,9 @@ class Desk:
     async def until_well(self) -> None:
         await self._look_until(lambda: self.writer.refusal is None)
 
+    async def until_refusing(self) -> None:
+        await self._look_until(lambda: self.writer.refusal is not None)
+
     async def until_touched(self, times: int) -> None:
         await self._look_until(lambda: self.store.touches >= times)
 
@@ -187,10 +194,11 @@ class Desk:
             reader.close()
 
     @contextmanager
-    def shut(self) -> Iterator[None]:
-        """Hold the next commit for the block."""
+    def shut(self, ask: Callable[[], object] = lambda: None) -> Iterator[None]:
+        """Hold the next commit for the block; ``ask`` for something where there is none without."""
         self.store.is_committing.clear()
         self.store.may_commit.clear()
+        ask()
         self.writer.wake()
         assert self.store.is_committing.wait(DEADLINE_SECONDS)
         self.store.steps.clear()

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from defer_cli.domain.errors import StoreError
-from tests.store.harness import call
+from defer_cli.domain.errors import StoreError, StoreFull
+from defer_cli.domain.states import State
+from tests.store.harness import call, limits, succeed
 from tests.unit.store.harness import Desk
 
 
@@ -60,3 +61,54 @@ async def test_commits_are_counted_and_refused_ones_are_not(desk: Desk) -> None:
         await desk.barrier()
 
     assert desk.writer.commits == before + 1
+
+
+async def test_on_a_full_disk_outcomes_are_written_and_nothing_is_begun(desk: Desk) -> None:
+    desk.writer.set_functions(limits())
+    desk.writer.grant(1)
+    await desk.enqueue(call(id="x"), call(id="waits"))
+    (running,) = desk.started()
+    desk.store.has_room = False
+    desk.store.failure = StoreFull("the disk is full")
+    with pytest.raises(StoreFull):
+        await desk.enqueue(call(id="y"))
+    desk.store.failure = None
+    desk.writer.settle([succeed(running)])
+    desk.writer.grant(1)
+    await desk.until(lambda: bool(desk.applied))
+    with pytest.raises(StoreFull, match="no new work"):
+        await desk.enqueue(call(id="z"))
+    on_full = desk.states()
+    desk.store.has_room = True
+    await desk.until(lambda: len(desk.started()) == 2)
+
+    assert on_full == {"x": State.SUCCEED, "waits": State.CREATED}
+    assert desk.writer.refusal is None
+
+
+async def test_on_a_full_disk_what_finds_no_room_takes_nothing_along(desk: Desk) -> None:
+    desk.store.has_room = False
+    desk.store.failure = StoreFull("the disk is full")
+    with pytest.raises(StoreFull):
+        await desk.barrier()
+    desk.store.failure = None
+    with desk.shut(desk.promise):
+        refused, answered = desk.promise(call(id="x")), desk.writer.submit(lambda store: store.results(["x"]))
+
+    assert await answered == {}
+    with pytest.raises(StoreFull):
+        await refused
+
+
+async def test_a_checkpoint_without_room_makes_room_before_a_call_is_lost(desk: Desk) -> None:
+    desk.store.has_room = False
+    desk.store.checkpoint_failure = StoreFull("no room to fold the log")
+    await desk.enqueue(call(id="x"))
+    await desk.until_refusing()
+    desk.store.checkpoint_failure = None
+    with pytest.raises(StoreFull, match="no new work"):
+        await desk.enqueue(call(id="y"))
+    desk.store.has_room = True
+    await desk.until_well()
+
+    assert desk.states() == {"x": State.CREATED}
