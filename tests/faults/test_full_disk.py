@@ -113,6 +113,15 @@ def code_of(project: Project, *arguments: str) -> int:
     return command.returncode
 
 
+def told_by_doctor(project: Project) -> list[str]:
+    """Return how the full disk and the disk are, in the words of `defer doctor`."""
+    output, _ = project.command("doctor").communicate(timeout=DEADLINE_SECONDS)
+    lines = [line for line in output.splitlines() if line.startswith(("ok", "warning", "problem"))]
+    return [
+        line[: 9 + len(name)] for name in ("full disk", "disk") for line in lines if line[9:].startswith(f"{name} ")
+    ]
+
+
 def states(project: Project, ids: list[str]) -> list[State]:
     return [project.get(id).state for id in ids]
 
@@ -135,6 +144,7 @@ def test_a_full_disk_lets_what_runs_end_and_heals(disk: Disk, project: Project) 
             assert status_of_a_call(runner) == 507
             assert code_of(project, "trigger", "big", "x") == 5
             assert not ballast.exists()
+            assert told_by_doctor(project) == ["warning  full disk", "problem  disk"]
             project.note("go")
             until_ended(project, running, "the end of what ran, on a full disk")
             assert states(project, queued) == [State.CREATED] * RUNNING
@@ -142,6 +152,7 @@ def test_a_full_disk_lets_what_runs_end_and_heals(disk: Disk, project: Project) 
             healed.append(until_accepted(client))
             until_ended(project, queued + accepted, "the end of all that was accepted")
             assert ballast.stat().st_blocks * 512 == BALLAST_BYTES
+            assert told_by_doctor(project)[0] == "ok       full disk"
             assert runner.stop() == 0
         (project.notes / "go").unlink()
 

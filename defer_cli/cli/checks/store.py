@@ -72,6 +72,7 @@ class StoreChecks:
             yield from self._unowned(path)
             return
         yield from self._whole(path, is_owned=True)
+        yield self._ballast(path)
 
     def _unowned(self, path: Path) -> Iterator[Finding]:
         from defer_cli.link.lock import kept_free
@@ -91,6 +92,16 @@ class StoreChecks:
                 yield from self._whole(path, is_owned=False)
         if self._is_whole:  # it takes long: a runner may start meanwhile
             yield from self._whole(path, is_owned=True)
+
+    def _ballast(self, path: Path) -> Finding:
+        from defer_cli.store.sqlite.ballast import BALLAST_BYTES, LEAST_TIMES, ballast_of
+
+        if ballast_of(path).exists():
+            return ok(
+                "full disk", f"{size_in_words(BALLAST_BYTES)} are kept, so that what runs then can be written down"
+            )
+        least = size_in_words(LEAST_TIMES * BALLAST_BYTES)
+        return warning("full disk", "no room is kept for one: it is full, or too small", f"have {least} free, or more")
 
     def _no_runner(self) -> Finding:
         assert self._health is not None

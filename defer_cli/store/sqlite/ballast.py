@@ -12,7 +12,8 @@ from defer_cli.domain.size import size_in_words
 BALLAST_BYTES = 16 * 1024 * 1024
 ROOM_BYTES = 8 * 1024 * 1024
 """What must be free beside the ballast before new work is taken again: as much as a log is long."""
-_LEAST_TIMES = 4
+LEAST_TIMES = 4
+"""Of its size must be free where one is laid."""
 _OWNER_ONLY = 0o600
 
 
@@ -29,7 +30,7 @@ class Ballast:
 
     def lay(self) -> None:
         """Reserve its room where there is enough; one that was left there is taken as it is."""
-        if self._bytes and (self._is_there() or _free_bytes(self._path.parent) >= _LEAST_TIMES * self._bytes):
+        if self._bytes and (self._is_there() or _free_bytes(self._path.parent) >= LEAST_TIMES * self._bytes):
             self._was_laid = self._is_there() or self._reserve()
 
     def give_up(self) -> None:
@@ -78,6 +79,11 @@ class Ballast:
                 os.unlink(self._path)
             return False
         return True
+
+
+def ballast_of(database: Path) -> Path:
+    """Return where the ballast of a database is."""
+    return database.with_name("ballast")
 
 
 def _free_bytes(folder: Path) -> int:

@@ -15,7 +15,7 @@ from defer_cli.domain.retention import Round
 from defer_cli.domain.settle import Move, Running
 from defer_cli.store.contract import Claim, Ending, Gap, Limit, Mark, Pruned, Tick
 from defer_cli.store.sqlite import claiming, inserting, moving, pruning, rescuing, settling, statements, ticking
-from defer_cli.store.sqlite.ballast import BALLAST_BYTES, Ballast
+from defer_cli.store.sqlite.ballast import BALLAST_BYTES, Ballast, ballast_of
 from defer_cli.store.sqlite.connection import keep_log, open_reading, open_writing, reporting
 from defer_cli.store.sqlite.migrations import migrate
 from defer_cli.store.sqlite.outbox import SqliteOutbox
@@ -53,7 +53,7 @@ def open_store(
                 keep_log(connection, path, is_brief=is_brief)
             else:
                 connection.execute("PRAGMA journal_mode = WAL").fetchall()
-            ballast = Ballast(path.with_name("ballast"), bytes=BALLAST_BYTES if has_ballast else 0)
+            ballast = Ballast(ballast_of(path), bytes=BALLAST_BYTES if has_ballast else 0)
             ballast.lay()
             return SqliteStore(Session(connection, clock or _wall_clock), path, ballast)
         except BaseException:
