@@ -53,7 +53,7 @@ class Dispatcher:
         self._assigned = self._roster.assigned
         self.waiting = Waiting(self._slots, self._assigned.get)
         self.standstill = Standstill(self.waiting)
-        self._watch = Watch(listener)
+        self._watch = Watch(listener, on_blocked=self._blocked, on_unblocked=self._unblocked)
         self._endings = Endings(self._watch)
         self._deadlines = self._endings.deadlines
         self._isolated = Isolated(self._roster, begin=self._begin_isolated, put_back=self._put_back)
@@ -151,7 +151,7 @@ class Dispatcher:
                 continue
             load = loads.get(crew)
             if load is None:
-                load = loads[crew] = {worker: worker.load for worker in crew.workers}
+                load = loads[crew] = {worker: worker.load for worker in crew.workers if not worker.is_blocked}
             worker = min(load, key=load.__getitem__) if load else None
             if worker is None or not self._slots.have_room(load[worker]):  # a wait was over while the claim was made
                 if self._is_draining:
@@ -216,6 +216,14 @@ class Dispatcher:
     def worker_retired(self, worker: WorkerProcess) -> None:
         """A worker stopped taking work (it retires): its free slots are gone, what it runs goes on."""
         self._slots.retired(worker)
+
+    def _blocked(self, worker: WorkerProcess) -> None:
+        self._slots.blocked(worker)
+        self.pool.stand_in_for(worker)
+
+    def _unblocked(self, worker: WorkerProcess) -> None:
+        self._slots.unblocked(worker)
+        self.pool.trim_later()
 
     def _grant_isolated(self, places: int) -> None:
         self.writer.grant_isolated(places)
@@ -285,8 +293,7 @@ class Dispatcher:
             reason = assigned.reason or (Reason.NEIGHBOUR if worker.is_condemned else None)
             died = Died(f"its process {worker.exit_cause}", was_alone=worker.is_alone and worker.begun == 1)
             moves.append(self._move(assigned.running, assigned.spec, died, reason, now_us))
-        if worker.has_joined and not worker.is_retiring:
-            self._slots.lost()
+        self._slots.lost(worker)
         self.waiting.drop(worker)
         self._write(moves)
 

@@ -32,11 +32,25 @@ class Slots:
 
     def retired(self, worker: WorkerProcess) -> None:
         """A worker takes no more work: its free slots are gone, what it runs goes on."""
-        self._grant(worker.load - self._size)
+        if worker.takes_work:
+            self._grant(worker.load - self._size)
 
-    def lost(self) -> None:
+    def blocked(self, worker: WorkerProcess) -> None:
+        """Nothing goes on in a worker: its free slots are gone until it is ``unblocked``."""
+        if worker.takes_work:
+            self._grant(worker.load - self._size)
+        worker.is_blocked = True
+
+    def unblocked(self, worker: WorkerProcess) -> None:
+        """What blocked a worker has ended."""
+        worker.is_blocked = False
+        if worker.takes_work:
+            self._grant(self._size - worker.load)
+
+    def lost(self, worker: WorkerProcess) -> None:
         """A worker has died, and all that was in it has been released."""
-        self._grant(-self._size)
+        if worker.takes_work:
+            self._grant(-self._size)
 
     def released(self, assigned: Assigned) -> None:
         """An attempt has ended and left its worker."""
@@ -86,14 +100,14 @@ class Slots:
             del self._resuming[worker]
         if left and worker.is_alone:
             self._grant_isolated(left)
-        elif left and not worker.is_retiring:
+        elif left and worker.takes_work:
             self._grant(left)
 
     def _take(self, assigned: Assigned) -> None:
         self._occupy(assigned)
         if assigned.process.is_alone:
             self._grant_isolated(-1)
-        elif not assigned.process.is_retiring:
+        elif assigned.process.takes_work:
             self._grant(-1)
 
     def _occupy(self, assigned: Assigned) -> None:

@@ -61,8 +61,17 @@ class _Sight:
 class Watch:
     """Looks at the marks of workers while something runs in them; an idle runner is not woken."""
 
-    def __init__(self, listener: Listener, *, main_thread: Callable[[int], ThreadState | None] = main_thread) -> None:
+    def __init__(
+        self,
+        listener: Listener,
+        *,
+        on_blocked: Callable[[WorkerProcess], None],
+        on_unblocked: Callable[[WorkerProcess], None],
+        main_thread: Callable[[int], ThreadState | None] = main_thread,
+    ) -> None:
         self._listener = listener
+        self._on_blocked = on_blocked
+        self._on_unblocked = on_unblocked
         self._main_thread = main_thread
         self._sights: dict[WorkerProcess, _Sight] = {}
         self._looked = 0.0
@@ -137,6 +146,7 @@ class Watch:
         oldest = min((one.deadline - one.span for one in worker.assigned.values()), default=spell.begin)
         sight.spells = [past for past in sight.spells if past.end is None or past.end > oldest]
         sight.spells.append(spell)
+        self._on_blocked(worker)
         worker.marks.ask_for_stack(worker.pid)
         self._tell_when_there(worker, spell, _MOST_TRIES)
 
@@ -144,6 +154,7 @@ class Watch:
         assert sight.spell is not None
         spell, sight.spell = sight.spell, None
         spell.end = now
+        self._on_unblocked(worker)
         self._tell_when_there(worker, spell, 0)
         about = {"function": spell.function, "id": spell.id, "pid": worker.pid, "for": round(now - spell.begin, 3)}
         self._listener.tell(Note("info", "event loop goes on", about))

@@ -20,6 +20,10 @@ _FIRST_PAUSE_SECONDS = 0.05
 _LONGEST_PAUSE_SECONDS = 5.0
 _MOST_DOUBLINGS = 10
 _LEAVE_SECONDS = 1.0
+_SURPLUS_SECONDS = 10.0
+"""So long one worker more than asked for stays: what blocked one of them once often does it again."""
+_MOST_TIMES = 2
+"""Of workers that are blocked, so many times the size of the pool at most are kept, with those that stand in."""
 
 
 class Crew:
@@ -142,6 +146,25 @@ class Pool:
         if is_newest and not self._is_stopping:
             self._replace_one()
 
+    def stand_in_for(self, worker: WorkerProcess) -> None:
+        """Start a worker for one that is blocked, unless there are very many."""
+        crew = self.crew
+        if worker in crew.workers and len(crew.workers) + len(self._tasks) < _MOST_TIMES * self._size:
+            self._add_one()
+
+    def trim_later(self) -> None:
+        """One that was blocked takes work again: after a while there are no more workers than asked for."""
+        asyncio.get_running_loop().call_later(_SURPLUS_SECONDS, self._trim)
+
+    def _trim(self) -> None:
+        serving = self._serving(self.crew)
+        for worker in sorted(serving, key=lambda worker: worker.load)[: max(len(serving) - self._size, 0)]:
+            if not self._is_stopping:
+                self.retire(worker)
+
+    def _serving(self, crew: Crew) -> list[WorkerProcess]:
+        return [worker for worker in crew.workers if not worker.is_blocked]
+
     def leave_if_done(self, worker: WorkerProcess) -> None:
         """Let a retired worker go once it runs nothing."""
         if worker.is_retiring and not worker.assigned:
@@ -226,6 +249,9 @@ class Pool:
 
     def _replace_one(self) -> None:
         self._deaths_in_a_row += 1
+        self._add_one()
+
+    def _add_one(self) -> None:
         task = asyncio.get_running_loop().create_task(self._replace())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -235,9 +261,9 @@ class Pool:
         if self._deaths_in_a_row > 3:
             doublings = min(self._deaths_in_a_row - 3, _MOST_DOUBLINGS)
             await asyncio.sleep(min(_FIRST_PAUSE_SECONDS * 2**doublings, _LONGEST_PAUSE_SECONDS))
-        if self._is_stopping:
-            return
         crew = self.crew
+        if self._is_stopping or len(self._serving(crew)) >= self._size:
+            return
         try:
             worker = self._spares.pop() if self._spares else await self._start()
         except OSError as error:
@@ -247,7 +273,7 @@ class Pool:
         await self._load(worker, crew)
         if not worker.is_usable:
             return
-        if crew is self.crew and not self._is_stopping and len(crew.workers) < self._size:
+        if crew is self.crew and not self._is_stopping and len(self._serving(crew)) < self._size:
             crew.workers.append(worker)
             self._join(worker)
         else:

@@ -67,6 +67,8 @@ class WorkerProcess(asyncio.Protocol):
         self.has_joined = False
         """Whether its slots have been given to the claim."""
         self.is_retiring = False
+        self.is_blocked = False
+        """Whether one attempt holds up its loop, so that nothing else in it goes on."""
         self.is_condemned = False
         """Whether the runner ended it because of one attempt: the others in it are not to blame."""
         self.exit_cause = ""
@@ -147,6 +149,11 @@ class WorkerProcess(asyncio.Protocol):
     def is_usable(self) -> bool:
         """Whether it has loaded the functions and still lives."""
         return self.is_ready and not self._has_ended
+
+    @property
+    def takes_work(self) -> bool:
+        """Whether its free slots are there for the claim."""
+        return self.has_joined and not (self.is_retiring or self.is_blocked)
 
     def begin(self, items: Sequence[StartItem]) -> None:
         """Have it run attempts, in as many frames as they need."""

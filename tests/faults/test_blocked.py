@@ -55,10 +55,10 @@ def place_of(project: Project, name: str) -> str:
 def test_who_blocks_the_loop_is_named_with_the_line(project: Project, name: str) -> None:
     project.write(**{name: guilty(name)})
     with project.run("--workers", "1") as runner, runner.client() as client:
+        (pid,) = runner.worker_pids()
         id = client.call(name, 60)
         line = runner.until_line("event loop blocked", id)
         (began,) = project.noted(name)
-        (pid,) = runner.worker_pids()
         seconds = time.monotonic() - float(began)
 
     tell(10, fault=f"a function that {name}", runs=1, found=f"named after {seconds * 1000:.0f} ms")
@@ -108,3 +108,44 @@ def test_the_clocks_of_neighbours_stand_still_while_the_loop_is_blocked(project:
     assert ends == ["succeed", "succeed"]
     assert project.outcomes(neighbour) == ["succeed"]
     assert "level=info" in line
+
+
+def test_a_blocked_worker_gets_no_work_and_another_stands_in_for_it(project: Project) -> None:
+    project.write(
+        blocks="""
+            @defer
+            async def blocks():
+                while not is_noted("go"):
+                    time.sleep(0.01)
+        """,
+        where="""
+            @defer
+            async def where():
+                return os.getpid()
+        """,
+        hold="""
+            @defer
+            async def hold():
+                note("held", os.getpid())
+                await until_noted("enough")
+        """,
+    )
+    with project.run("--workers", "1", "--slots", "2") as runner, runner.client() as client:
+        (blocked,) = runner.worker_pids()
+        id = client.call("blocks")
+        runner.until_line("event loop blocked", id)
+        began = time.monotonic()
+        pids = {project.result(client.run("where")) for _ in range(3)}
+        seconds = time.monotonic() - began
+        project.note("go")
+        end = client.wait(id)
+        runner.until_line("event loop goes on", id)
+        holds = client.calls("hold", [[]] * 4)
+        held = set(map(int, project.until_noted("held", 4)))
+        project.note("enough")
+        ends = {client.wait(hold) for hold in holds}
+
+    tell(10, fault="the only worker is blocked", runs=1, found=f"another took work {seconds * 1000:.0f} ms later")
+    assert blocked not in pids
+    assert held == {blocked, *pids}
+    assert {end, *ends} == {"succeed"}

@@ -147,6 +147,8 @@ class FakePool:
         self.crew = Crew(specs, project=Path("/p"), folder=Path("/p/defer"))
         self.left: list[WorkerProcess] = []
         self.alone: list[FakeWorker] = []
+        self.stand_ins = 0
+        self.trims = 0
         self.may_start = asyncio.Event()
         self.may_start.set()
         self.failure: OSError | None = None
@@ -167,6 +169,12 @@ class FakePool:
 
     def route(self, function: str) -> Crew | None:
         return self.crew if function in self.crew.specs else None
+
+    def stand_in_for(self, worker: WorkerProcess) -> None:
+        self.stand_ins += 1
+
+    def trim_later(self) -> None:
+        self.trims += 1
 
     def leave_if_done(self, worker: WorkerProcess) -> None:
         if not worker.assigned:

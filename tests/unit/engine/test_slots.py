@@ -138,3 +138,73 @@ async def test_a_retired_worker_still_gives_its_slots_to_who_waits_in_it() -> No
 
     assert (worker.ended, worker.load) == (["child"], SLOTS - 1)
     assert stage.writer.granted == granted
+
+
+async def test_a_blocked_worker_has_no_free_slots_until_it_goes_on() -> None:
+    stage = Stage(workers=1)
+    stage.claim(running(1), running(2))
+    worker = stage.workers[0]
+    stage.dispatcher._blocked(worker)
+    while_blocked = stage.writer.granted
+    stage.report(worker, returned(1))
+    after_one_has_ended = stage.writer.granted
+    stage.dispatcher._unblocked(worker)
+
+    assert (while_blocked, after_one_has_ended, stage.writer.granted) == (0, 0, SLOTS - 1)
+    assert (stage.pool.stand_ins, stage.pool.trims) == (1, 1)
+
+
+async def test_a_wait_in_a_blocked_worker_moves_no_slot_of_the_claim() -> None:
+    stage = Stage(workers=1)
+    stage.claim(running(1), running(2))
+    worker = stage.workers[0]
+    stage.dispatcher._blocked(worker)
+    stage.wait(1, "child")
+    while_it_waits = stage.writer.granted
+    stage.end("child")
+    stage.dispatcher._unblocked(worker)
+
+    assert (while_it_waits, stage.writer.granted) == (0, SLOTS - 2)
+
+
+async def test_a_blocked_worker_that_dies_takes_its_slots_only_once() -> None:
+    stage = Stage(workers=2)
+    stage.claim(running(1), running(2), running(3))
+    stage.dispatcher._blocked(stage.workers[0])
+    stage.workers[0].die()
+
+    assert stage.writer.granted == SLOTS - len(stage.workers[0].assigned)
+
+
+async def test_a_blocked_worker_that_retires_takes_its_slots_only_once() -> None:
+    stage = Stage(workers=1)
+    stage.claim(running(1))
+    worker = stage.workers[0]
+    stage.dispatcher._blocked(worker)
+    stage.dispatcher.worker_retired(worker)
+    worker.is_retiring = True
+    stage.dispatcher._unblocked(worker)
+    stage.report(worker, returned(1))
+
+    assert stage.writer.granted == 0
+
+
+async def test_a_blocked_worker_gets_nothing_that_was_claimed_before() -> None:
+    stage = Stage(workers=2)
+    blocked, other = stage.workers
+    stage.dispatcher._blocked(blocked)
+    stage.claim(*(running(seq) for seq in range(1, 5)))
+
+    assert (len(blocked.started), len(other.started)) == (0, 4)
+
+
+async def test_what_was_claimed_when_the_only_worker_was_blocked_goes_to_the_next() -> None:
+    stage = Stage(workers=1)
+    blocked = stage.workers[0]
+    stage.dispatcher._blocked(blocked)
+    stage.claim(running(1))
+    worker = stage.join()
+    await asyncio.wait_for(worker.was_started.wait(), 5)
+
+    assert (len(blocked.started), [item.seq for item in worker.started]) == (0, [1])
+    assert stage.writer.granted == SLOTS - 1

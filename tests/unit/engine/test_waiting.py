@@ -25,7 +25,7 @@ class Caller:
     def __init__(self) -> None:
         self.sent: list[Struct] = []
         self.waiting = 0
-        self.is_retiring = False
+        self.takes_work = True
         self.is_alone = False
         self.load = 0
 

@@ -42,7 +42,13 @@ class Scene:
     def __init__(self) -> None:
         self.listener = FakeListener()
         self.state = ThreadState("S", 0.0)
-        self.watch = Watch(self.listener, main_thread=lambda pid: self.state)
+        self.changes: list[str] = []
+        self.watch = Watch(
+            self.listener,
+            on_blocked=lambda worker: self.changes.append("blocked"),
+            on_unblocked=lambda worker: self.changes.append("unblocked"),
+            main_thread=lambda pid: self.state,
+        )
         self.worker = FakeWorker(1, lambda worker: None)
         self.worker.marks = self.marks = Marks.make()
 
@@ -92,7 +98,9 @@ def test_a_step_that_stands_is_told_of_once_and_so_is_its_end(play: Play) -> Non
         scene.step(*BETWEEN_STEPS)
         await asyncio.sleep(30)
 
-    assert play(part).told == [BLOCKED, GOES_ON]
+    scene = play(part)
+    assert scene.told == [BLOCKED, GOES_ON]
+    assert scene.changes == ["blocked", "unblocked"]
 
 
 def test_it_is_told_of_within_a_second(play: Play) -> None:
