@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, TypeVar
 
 import msgspec
@@ -291,7 +290,7 @@ QUESTIONS: Mapping[str, Callable[..., Any]] = {
 
 def as_execution(whole: Execution, attempt: Attempt) -> Execution:
     """Return one attempt as an execution of its own, ``<id>.<number>``."""
-    return replace(
+    return msgspec.structs.replace(
         whole,
         id=attempt.id,
         state=attempt.state,

@@ -8,6 +8,7 @@ import os
 import sys
 from _thread import LockType, allocate_lock
 from collections.abc import Generator, Iterable
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from defer_cli.client.routes import may_wait_here
@@ -28,6 +29,8 @@ LONGEST_WAIT_SECONDS = 30.0
 Outcome: TypeAlias = int | Stored | Refused | DeferError
 """Of a call: stored as asked at this microsecond, what was stored, or why nothing was."""
 
+_moment_of_batch = lru_cache(maxsize=16)(to_moment)
+"""What is stored together has one moment."""
 _generation = 0
 
 
@@ -144,7 +147,7 @@ class Delivery(Arrival):
         call, stored = self.call, self.outcome
         if type(stored) is int:  # most calls: stored as asked
             state, attempt = State.CREATED, 0
-            updated_at = to_moment(stored)
+            updated_at = _moment_of_batch(stored)
             created_at = to_moment(min(call.called_us, stored))
             later_us = call.scheduled_us
             scheduled_at = updated_at if later_us is None or later_us <= stored else to_moment(later_us)

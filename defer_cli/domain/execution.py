@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from functools import lru_cache
+
+from msgspec import Struct
 
 from defer_cli.domain.states import State
 
@@ -71,8 +73,7 @@ class Attempt:
     error: ExecutionError | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Execution:
+class Execution(Struct, frozen=True, kw_only=True, gc=False):
     """One call of a function, from being stored to its end. Times are aware UTC datetimes."""
 
     id: str
@@ -85,7 +86,7 @@ class Execution:
     started_at: datetime | None = None
     finished_at: datetime | None = None
     discard_after: datetime | None = None
-    metadata: dict[str, str] = field(default_factory=dict)
+    metadata: dict[str, str] = {}
     came_from: str = "call"
     """``call``, ``tick`` or ``rerun``."""
     parent: str | None = None
