@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from sqlite3 import Connection, Cursor, Error
+from time import monotonic
 
 from defer_cli.domain.errors import StoreError
 from defer_cli.domain.states import State
@@ -19,6 +22,8 @@ from defer_cli.store.sqlite.history import History
 _CHECKPOINT_BYTES = 4 * 1024 * 1024
 _COMMIT_BYTES = 5 * 4096
 _CHANGE_BYTES = 512
+_LOOK_SECONDS = 0.2
+"""So often at most it is looked whether the files are still in place: a look takes as long as writing a page."""
 
 
 class Session:
@@ -26,6 +31,9 @@ class Session:
 
     __slots__ = (
         "_changes_seen",
+        "_files",
+        "_looks_at",
+        "_path",
         "blocks",
         "claimable",
         "connection",
@@ -40,8 +48,11 @@ class Session:
         "written_bytes",
     )
 
-    def __init__(self, connection: Connection, clock: Callable[[], int]) -> None:
+    def __init__(self, connection: Connection, clock: Callable[[], int], path: Path) -> None:
         self.connection = connection
+        self._path = path
+        self._files = {file: _identity(file) for file in (path, path.with_name(f"{path.name}-wal"))}
+        self._looks_at = 0.0
         self.now = clock
         self.execute: Callable[..., Cursor] = connection.execute
         self.executemany: Callable[..., Cursor] = connection.executemany
@@ -80,8 +91,10 @@ class Session:
         except BaseException as error:
             self._roll_back()
             if isinstance(error, Error):
-                raise store_error(error) from error
+                raise store_error(error, self._path) from error
             raise
+        if monotonic() >= self._looks_at:
+            self._require_place()
         self.counters.keep()
         self.history.keep()
         changes = connection.total_changes
@@ -103,9 +116,30 @@ class Session:
                 self.history.undo(ended)
                 self.look_anew()
             if isinstance(error, Error):
-                raise store_error(error) from error
+                raise store_error(error, self._path) from error
             raise
         self.execute("RELEASE block")
+
+    def is_in_place(self) -> bool:
+        """Whether the files that are written are those that the next start will find."""
+        files = self._files
+        for file, known in files.items():
+            found = _identity(file)
+            if known is None:  # a log is made by the first commit, where it was not made at the start
+                files[file] = found
+            elif found != known:
+                return False
+        return True
+
+    def _require_place(self) -> None:
+        self._looks_at = monotonic() + _LOOK_SECONDS
+        if not self.is_in_place():
+            raise StoreError(
+                "the database was moved away or deleted while it was in use",
+                where=str(self._path),
+                mend="put its folder back as it was, or start again to begin anew",
+                is_fatal=True,
+            )
 
     def require_transaction(self) -> None:
         """Raise unless a transaction is open: counters and rows must change together."""
@@ -126,3 +160,11 @@ class Session:
             self.history.undo({})
             self.blocks.forget()
             self.look_anew()
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino

@@ -55,7 +55,7 @@ def open_store(
                 connection.execute("PRAGMA journal_mode = WAL").fetchall()
             ballast = Ballast(ballast_of(path), bytes=BALLAST_BYTES if has_ballast else 0)
             ballast.lay()
-            return SqliteStore(Session(connection, clock or _wall_clock), path, ballast)
+            return SqliteStore(Session(connection, clock or _wall_clock, path), path, ballast)
         except BaseException:
             connection.close()
             raise
@@ -298,6 +298,9 @@ class SqliteStore:
         After a failed write the kernel may call pages written that are not: a checkpoint would seem to succeed, and
         empty the log that still holds them. SQLite makes one when the last connection closes, unless that only reads.
         """
+        if not self._session.is_in_place():  # SQLite leaves alone what has been moved, and what lies there now
+            self._session.connection.close()
+            return
         with reporting(self._path):
             last = open_reading(self._path)
             try:

@@ -1,0 +1,104 @@
+"""A runner's cycle of claim, run and finish, which goes wrong at one of its system calls."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from pathlib import Path
+from typing import NamedTuple
+
+from defer_cli.domain.execution import Execution
+from tests.process.harness import DEADLINE_SECONDS, Project
+
+_TRACED = re.compile(r"^(\d+)\s+(?:<\.\.\. )?(\w+)")
+_READY = "runner ready"
+_INJECTED = "INJECTED"
+FUNCTION = """
+    @defer(concurrency=2)
+    async def one(number):
+        note("ran", current_execution().id)
+        return number
+"""
+CALLS = 3
+APP = f"""
+    import sys
+    from pathlib import Path
+    sys.path.insert(0, str(Path(__file__).parent))
+    from defer.one import one
+    for number in range({CALLS}):
+        print(one(number).id)
+"""
+
+
+class Moment(NamedTuple):
+    """The ``nth`` call of one kind that a thread of the runner makes, of those to ``file`` where one is named."""
+
+    call: str
+    nth: int
+    file: str = ""
+
+
+class Cycle(Project):
+    """A project whose database exists; only its runner is traced, not the workers."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self.write(one=FUNCTION)
+        self.call()
+        assert self.burst("--workers", "1").process.returncode == 0
+
+    def call(self) -> list[str]:
+        """Have an application call while no runner lives; return the ids of what was accepted."""
+        ids = self.app(APP).stdout.split()
+        assert len(ids) == CALLS
+        return ids
+
+    def moments(self, *calls: str, file: str = "") -> list[Moment]:
+        """Return every call of these kinds that a clean cycle makes, from the moment it is ready on."""
+        self.call()
+        _, _, trace = self._traced([*_only(self.data, file), "-e", f"trace={','.join((*calls, 'write'))}"])
+        before: dict[tuple[str, str], int] = {}
+        counts: Counter[tuple[str, str]] = Counter()
+        for line in trace.splitlines():
+            found = _TRACED.match(line)
+            if found is None or "resumed>" in line:
+                continue
+            counts[found.group(1), found.group(2)] += 1
+            if _READY in line and not before:
+                before = dict(counts)
+        found_in = {
+            Moment(call, nth, file)
+            for (thread, call), count in counts.items()
+            if call in calls
+            for nth in range(before.get((thread, call), 0) + 1, count + 1)
+        }
+        return sorted(found_in)
+
+    def go_wrong(self, moment: Moment, fault: str) -> tuple[int, str, bool]:
+        """Run a burst with a ``fault`` at one moment; return its exit code, what it said, and whether that came."""
+        inject = f"inject={moment.call}:{fault}:when={moment.nth}"
+        code, said, trace = self._traced(
+            [*_only(self.data, moment.file), "-e", f"trace={moment.call}", "-e", inject], fails=True
+        )
+        return code, said, _INJECTED in trace or code < 0
+
+    def recover(self) -> int:
+        """Run what is left; return the exit code."""
+        return self.burst("--workers", "1").process.returncode
+
+    def ends(self, ids: list[str]) -> list[tuple[Execution, int]]:
+        """Return executions, each with how often its function ran."""
+        ran = Counter(self.noted("ran"))
+        return [(self.get(id), ran[id]) for id in ids]
+
+    def _traced(self, options: list[str], *, fails: bool = False) -> tuple[int, str, str]:
+        trace = self.root / "trace"
+        command = self._command("run", "--port", "off", "--burst", "--workers", "1")
+        process = self._start(["strace", "-f", "-b", "execve", "-s", "64", "-o", str(trace), *options, *command])
+        said, _ = process.communicate(timeout=DEADLINE_SECONDS)
+        assert fails or process.returncode == 0, said
+        return process.returncode, said, trace.read_text()
+
+
+def _only(data: Path, file: str) -> list[str]:
+    return ["-P", str(data / file)] if file else []
