@@ -25,7 +25,8 @@ STORE_EXIT = 5
 
 def failed_at(cycle: Cycle, moments: list[Moment]) -> tuple[int, int, list[object]]:
     """Have each moment fail, one after the other; return how many did, how many stopped, and what was wrong then."""
-    failed, stopped, wrong = 0, 0, []
+    failed = stopped = 0
+    wrong: list[object] = []
     for moment in moments:
         ids = cycle.call()
         code, said, has_come = cycle.go_wrong(moment, "error=EIO")

@@ -37,7 +37,8 @@ FEW = 4
 
 def killed_at(cycle: Cycle, moments: list[Moment]) -> tuple[int, list[object]]:
     """Kill a runner at each moment, one after the other; return how often that came, and what was wrong then."""
-    killed, wrong = 0, []
+    killed = 0
+    wrong: list[object] = []
     for moment in moments:
         ids = cycle.call()
         code, said, _ = cycle.go_wrong(moment, "signal=KILL")
