@@ -7,11 +7,12 @@ READY := $(VENV)/.installed
 export CHROMIUM ?= chromium
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test check bench bench-peers states docs portraits binary
+.PHONY: help venv demo tools test faults check bench bench-peers states docs portraits binary
 
 help:
 	@echo "make demo    see it work: a small app, its functions and crons"
 	@echo "make test    run every test (ARGS='-k retry' for some)"
+	@echo "make faults  inject every fault as often as the guarantees say (20 minutes), and draw docs/guarantees.md anew"
 	@echo "make check   formatting, lint, types, layers"
 	@echo "make bench   measure it on this machine"
 	@echo "make bench-peers  measure it beside other runners"
@@ -31,10 +32,8 @@ $(READY): pyproject.toml
 demo: $(READY)
 	@$(BIN)/python sample_app/src/demo.py
 
-# Tests wait for processes more than they compute, so there is one worker more than there are cores. What is compiled
-# once is not compiled by each of the thousands of commands they start, whatever PYTHONDONTWRITEBYTECODE says.
 # The console is tested in Chromium, units by systemd-analyze, and deaths at a syscall by strace, all from Debian.
-test: $(READY)
+tools: $(READY)
 	@command -v "$(CHROMIUM)" >/dev/null || { apt-get update --quiet && DEBIAN_FRONTEND=noninteractive \
 		apt-get install --yes --quiet chromium fonts-dejavu-core fonts-liberation; } || { echo "the tests need Chromium:" \
 		"apt-get install chromium as root, or name another one: CHROMIUM=/path/to/chromium" >&2; exit 1; }
@@ -45,7 +44,18 @@ test: $(READY)
 		apt-get install --yes --quiet strace; } || { echo "the tests need strace: apt-get install strace as root" >&2; \
 		exit 1; }
 	@$(BIN)/python -m compileall -q defer_cli sample_app/src
+
+# Tests wait for processes more than they compute, so there is one worker more than there are cores. What is compiled
+# once is not compiled by each of the thousands of commands they start, whatever PYTHONDONTWRITEBYTECODE says.
+test: tools
 	@$(BIN)/python -m pytest -q -n $$(($$(nproc) + 1)) --dist worksteal $(ARGS)
+
+# One after the other: what is timed has the machine for itself. A fault that breaks a promise leaves the page as it was.
+TOLD := $(VENV)/.faults
+faults: tools
+	@rm -f $(TOLD)
+	@FAULTS=whole FAULTS_FIGURES=$(abspath $(TOLD)) $(BIN)/python -m pytest -q tests/faults
+	@$(BIN)/python -m docs.draw_guarantees $(TOLD)
 
 check: $(READY)
 	$(BIN)/ruff format --check --quiet .

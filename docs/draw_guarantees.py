@@ -1,0 +1,98 @@
+"""Draws docs/guarantees.md: what is promised is written here, what was found is kept by ``make faults``."""
+
+from __future__ import annotations
+
+import json
+import platform
+import sqlite3
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from benchmarks.peers.machine import described
+from docs.promises import HEAD, LIMITS, PROMISES, Promise
+
+PAGE = Path(__file__).with_name("guarantees.md")
+MEASURED = Path(__file__).parents[1] / "tests" / "faults" / "measured.json"
+"""What the last whole run found: the page can be drawn anew without hours of faults."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """What one fault came to: a line of what the fault tests tell."""
+
+    promises: Sequence[int]
+    fault: str
+    runs: int
+    found: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """A whole run of the fault tests, and where it was."""
+
+    on: str
+    machine: str
+    python: str
+    sqlite: str
+    findings: Sequence[Finding]
+
+
+def measured_now(lines: str) -> Measured:
+    """Return what was just told, a line a finding, as found on this machine."""
+    return Measured(
+        on=datetime.now(UTC).date().isoformat(),
+        machine=described(),
+        python=platform.python_version(),
+        sqlite=sqlite3.sqlite_version,
+        findings=[Finding(**json.loads(line)) for line in lines.splitlines()],
+    )
+
+
+def load(text: str) -> Measured:
+    """Return what was kept of a run."""
+    fields = json.loads(text)
+    return Measured(**fields | {"findings": [Finding(**each) for each in fields["findings"]]})
+
+
+def draw(measured: Measured) -> str:
+    """Return the page."""
+    machine = f"{measured.machine}, Python {measured.python}, SQLite {measured.sqlite}"
+    faults = sum(each.runs for each in measured.findings)
+    told = f"Last run: {measured.on}, {faults:,} faults injected; {machine}."
+    sections = ("\n".join(_section(promise, measured.findings)) for promise in PROMISES)
+    return "\n".join([HEAD, told, "", *sections, LIMITS])
+
+
+def _section(promise: Promise, findings: Sequence[Finding]) -> Iterator[str]:
+    yield f"## {promise.number}. {promise.name}\n"
+    yield f"{promise.promise}\n"
+    yield f"**How it is kept.** {promise.kept}\n"
+    files = ", ".join(f"`{file}`" for file in promise.tests)
+    yield f"**How it is proved.** At every `make test`: {files}.\n"
+    rows = [each for each in findings if promise.number in each.promises]
+    if rows:
+        yield from ["| promise | fault | runs | found |", "| --- | --- | --- | --- |"]
+        for each in rows:
+            yield f"| {promise.number} | {_cell(each.fault)} | {each.runs:,} | {_cell(each.found)} |"
+        yield ""
+
+
+def _cell(text: str) -> str:
+    for sign in "\\`*_|<[":
+        text = text.replace(sign, f"\\{sign}")
+    return text
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Draw the page from what was kept, or first keep what a run has told into a file."""
+    for told in arguments:
+        kept = asdict(measured_now(Path(told).read_text(encoding="utf-8")))
+        MEASURED.write_text(json.dumps(kept, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    PAGE.write_text(draw(load(MEASURED.read_text(encoding="utf-8"))), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
