@@ -110,7 +110,8 @@ class StoreAndModel(RuleBasedStateMachine):
     def prune(self, seconds: int, limit: int) -> None:
         before = self._clock.now_us - seconds * SECOND
         stored = {one.id: one for one in newest(self._reader, limit=10_000)}
-        deleted, seq = 0, 0
+        deleted = 0
+        seq: int | None = 0
         while seq is not None:
             with self._store.transaction():
                 step = self._store.prune(before_us=before, from_seq=seq, limit=limit)
