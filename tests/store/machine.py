@@ -253,14 +253,17 @@ class StoreAndModel(RuleBasedStateMachine):
 
     @rule()
     def discard(self) -> None:
+        now = self._clock.now_us
         with self._store.transaction():
             ended = {ending.id for ending in self._store.discard_due(limit=1_000)}
-        for row in self._model.rows:
-            is_late = row.discard_us is not None and row.discard_us <= self._clock.now_us
-            if row.state is State.CREATED and row.attempt == 0 and is_late:
-                row.end(State.DISCARDED, self._clock.now_us)
-                ended.remove(row.id)
-        assert not ended
+        late = [
+            row
+            for row in self._model.rows
+            if row.state is State.CREATED and row.attempt == 0 and row.discard_us is not None and row.discard_us <= now
+        ]
+        assert ended == {row.id for row in late}
+        for row in late:
+            row.end(State.DISCARDED, now)
 
     @rule()
     def restart(self) -> None:
