@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from defer_cli.domain.function import FunctionSpec, Problem
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class Request(Struct, frozen=True, kw_only=True):
     """To the inspector, on its stdin: import these files (absolute), in this order."""
 
     project: str
@@ -16,16 +15,14 @@ class Request:
     files: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Message:
+class Message(Struct, frozen=True, kw_only=True):
     """From the inspector: the file it imports now, so that a death can be laid at its door; at the end the report."""
 
     importing: str | None = None
     report: Report | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
+class Report(Struct, frozen=True, kw_only=True):
     """What the inspector found."""
 
     functions: tuple[FunctionSpec, ...]

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from defer_cli.domain.errors import DeferError, named_error
 from defer_cli.domain.execution import Execution
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refusal:
+class Refusal(Struct, frozen=True, kw_only=True):
     """Why one execution was not changed: the name of an error's class, and its words."""
 
     kind: str
@@ -34,8 +33,7 @@ class Refusal:
         return named_error(self.kind, self.problem, where=self.where, mend=self.mend, state=self.state)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class Change(Struct, frozen=True, kw_only=True):
     """The execution as it is after the change, or why it was refused."""
 
     id: str
@@ -50,8 +48,7 @@ class Change:
         return self.execution
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pause:
+class Pause(Struct, frozen=True, kw_only=True):
     """A cron that was asked to pause or to resume: since when it is paused, or was until now; None: it was not."""
 
     name: str

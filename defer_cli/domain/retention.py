@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
+
+from msgspec import Struct
 
 from defer_cli.domain.duration import in_words, parse_duration
 from defer_cli.domain.errors import SettingError
@@ -17,8 +18,7 @@ _DIGITS = re.compile(r"[0-9][0-9_]{0,17}")
 _BARE = re.compile(r"\s*[0-9.]+\s*")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RetentionSettings:
+class RetentionSettings(Struct, frozen=True, kw_only=True):
     """What is kept; None: without a limit."""
 
     executions: timedelta | None = timedelta(days=30)
@@ -40,8 +40,7 @@ class RetentionSettings:
         return f"{executions}{'' if self.most is None else f', at most {self.most:,}'}; {logs}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Round:
+class Round(Struct, frozen=True, kw_only=True):
     """One look at all that is stored, and what was deleted; ``ended_us`` is None while it goes on."""
 
     began_us: int

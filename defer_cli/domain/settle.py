@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum, IntEnum
 
@@ -61,16 +60,14 @@ class Returned(Struct, frozen=True, gc=False):
     result: bytes | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Raised:
+class Raised(Struct, frozen=True):
     """The function raised, its result was no JSON, or its arguments no longer fit."""
 
     error: ExecutionError
     is_retryable: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Died:
+class Died(Struct, frozen=True):
     """Its process ended before it did; ``cause`` in words.
 
     ``was_alone``: nothing else had run in that process, so that its end is this execution's doing.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from defer_cli.domain.cron import Cron
 from defer_cli.domain.errors import CronError
@@ -19,8 +19,7 @@ PAUSED = "paused"
 BEFORE_PAUSE = "then it was paused"
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(Struct, frozen=True):
     """Ticks that were not run one by one: after ``after_us``, until ``until_us``, and why."""
 
     after_us: int
@@ -28,8 +27,7 @@ class Span:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Owed:
+class Owed(Struct, frozen=True):
     """Where the mark belongs, the tick to run, what was missed, and what a pause has skipped."""
 
     mark_us: int

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from socket import gethostname
 from typing import Any
+
+from msgspec import structs
 
 from defer_cli.alerts.channels import Channel
 from defer_cli.alerts.messages import Sender, Told, shown_arguments
@@ -112,7 +114,9 @@ class Alerting:
         """Keep a reload and missed ticks to be told, and pass everything on."""
         now_us = self._store.now()
         if isinstance(event, Reloaded):
-            self._add(News(kind=AlertKind.RELOAD, function="", first_us=now_us, last_us=now_us, facts=asdict(event)))
+            self._add(
+                News(kind=AlertKind.RELOAD, function="", first_us=now_us, last_us=now_us, facts=structs.asdict(event))
+            )
         elif isinstance(event, Note) and event.message == MISSED and event.fields["reason"] != CHANGED:
             facts = dict(event.fields)
             name = str(facts.pop("function"))

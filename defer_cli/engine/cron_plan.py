@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from defer_cli.domain.cron import Cron
 from defer_cli.domain.enqueue import Enqueue
@@ -14,8 +15,7 @@ from defer_cli.store.contract import Gap, Mark, Store, Tick
 _NO_ARGUMENTS = b"[]"
 
 
-@dataclass(slots=True)
-class Plan:
+class Plan(Struct):
     """One cron: its last tick considered, and the first after it."""
 
     function: str
@@ -30,8 +30,7 @@ class Plan:
         return self.function, self.cron.canonical
 
 
-@dataclass(frozen=True, slots=True)
-class Write:
+class Write(Struct, frozen=True):
     """What one transaction changes; it was decided while ``paused`` held."""
 
     paused: Mapping[str, int]

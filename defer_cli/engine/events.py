@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Protocol
+
+from msgspec import Struct
 
 from defer_cli.domain.settle import Move
 
 
-@dataclass(frozen=True, slots=True)
-class LeftQueue:
+class LeftQueue(Struct, frozen=True):
     """An execution was cancelled or discarded before it ever ran."""
 
     function: str
@@ -18,8 +18,7 @@ class LeftQueue:
     state: str
 
 
-@dataclass(frozen=True, slots=True)
-class Started:
+class Started(Struct, frozen=True):
     """A worker has got an attempt; told only where the log level is debug."""
 
     function: str
@@ -28,8 +27,7 @@ class Started:
     pid: int
 
 
-@dataclass(frozen=True, slots=True)
-class Aborting:
+class Aborting(Struct, frozen=True):
     """Somebody has forced a running execution to end; how it does is told when it has."""
 
     function: str
@@ -37,8 +35,7 @@ class Aborting:
     attempt: int
 
 
-@dataclass(frozen=True, slots=True)
-class WorkerDied:
+class WorkerDied(Struct, frozen=True):
     """A worker ended unasked; ``running`` attempts were in it."""
 
     pid: int
@@ -46,8 +43,7 @@ class WorkerDied:
     running: int
 
 
-@dataclass(frozen=True, slots=True)
-class Reloaded:
+class Reloaded(Struct, frozen=True):
     """Files were saved, and the functions loaded anew; ``outcome`` says in words which, and which were not."""
 
     changed: str
@@ -56,8 +52,7 @@ class Reloaded:
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class Logged:
+class Logged(Struct, frozen=True):
     """What a part of the runner, or a library below it, has to say in words of its own."""
 
     level: str
@@ -66,8 +61,7 @@ class Logged:
     error: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Note:
+class Note(Struct, frozen=True):
     """Something a person running this should read: a missed tick, a refused inbox entry.
 
     Messages and names of fields are fixed, and documented in docs/logs.md; what varies is in the values.
@@ -75,7 +69,7 @@ class Note:
 
     level: str
     message: str
-    fields: dict[str, object] = field(default_factory=dict)
+    fields: dict[str, object] = {}
 
 
 Event = LeftQueue | Started | Aborting | WorkerDied | Reloaded | Logged | Note

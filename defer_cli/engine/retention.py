@@ -6,9 +6,10 @@ import asyncio
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
 from datetime import timedelta
 from typing import TypeVar
+
+from msgspec.structs import replace
 
 from defer_cli.domain.duration import in_words
 from defer_cli.domain.errors import StoreError

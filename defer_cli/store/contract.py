@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from typing import Protocol
+
+from msgspec import Struct
 
 from defer_cli.domain.alert import Undelivered
 from defer_cli.domain.enqueue import Enqueue, Refused, Stored
@@ -21,16 +22,14 @@ from defer_cli.store.health import Health
 from defer_cli.store.outbox import Outbox
 
 
-@dataclass(frozen=True, slots=True)
-class Limit:
+class Limit(Struct, frozen=True):
     """How many of a function may run at once (None: no limit), and what becomes of the others."""
 
     concurrency: int | None = None
     action: AtLimit = "keep"
 
 
-@dataclass(frozen=True, slots=True)
-class Ending:
+class Ending(Struct, frozen=True):
     """An execution that left the queue without running: cancelled or discarded in a claim."""
 
     seq: int
@@ -39,8 +38,7 @@ class Ending:
     state: State
 
 
-@dataclass(slots=True)
-class Claim:
+class Claim(Struct):
     """What a claim took, in the order of the queue, and what it ended on its way."""
 
     started: list[Running]
@@ -51,8 +49,7 @@ class Claim:
     """How many of those started are to be run isolated."""
 
 
-@dataclass(frozen=True, slots=True)
-class Tick:
+class Tick(Struct, frozen=True):
     """One instant of a cron that is to be run: the execution it makes."""
 
     function: str
@@ -61,8 +58,7 @@ class Tick:
     call: Enqueue
 
 
-@dataclass(frozen=True, slots=True)
-class Gap:
+class Gap(Struct, frozen=True):
     """Ticks of a cron that were not run one by one: after ``after_us``, until ``until_us``, and why."""
 
     function: str
@@ -72,8 +68,7 @@ class Gap:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Mark:
+class Mark(Struct, frozen=True):
     """The last tick of a cron that was considered; it only finds gaps, the tick's row prevents repeats."""
 
     function: str
@@ -81,8 +76,7 @@ class Mark:
     mark_us: int
 
 
-@dataclass(frozen=True, slots=True)
-class LogLine:
+class LogLine(Struct, frozen=True):
     """One line of an attempt."""
 
     attempt: int
@@ -91,8 +85,7 @@ class LogLine:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class LogPart:
+class LogPart(Struct, frozen=True):
     """Lines of one attempt that came together; the parts of an attempt are numbered as they come."""
 
     attempt: int
@@ -100,16 +93,14 @@ class LogPart:
     lines: list[LogLine]
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(Struct, frozen=True):
     """Executions with their places in the list, newest first; ``stopped_at``: time ran out there, more may follow."""
 
     items: list[tuple[int, Execution]]
     stopped_at: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Pruned:
+class Pruned(Struct, frozen=True):
     """What one step of pruning deleted, and the place to go on from; None: it has seen everything.
 
     ``reached_us``: when the last execution was made that it looked at; None: there was none.
@@ -120,8 +111,7 @@ class Pruned:
     reached_us: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Waiting:
+class Waiting(Struct, frozen=True):
     """What waits of a function: ``due``, due ``later``, and ``unsure`` where too many are of either kind to tell."""
 
     due: int
@@ -129,8 +119,7 @@ class Waiting:
     unsure: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class RunnerRecord:
+class RunnerRecord(Struct, frozen=True):
     """What a runner left of itself; ``stopped_us`` is None while it lives, and when it was killed."""
 
     name: str

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Protocol
+
+from msgspec import Struct
 
 from defer_cli.domain.paging import Filters
 from defer_cli.domain.states import State
 
 
-@dataclass(frozen=True, slots=True)
-class Failing:
+class Failing(Struct, frozen=True):
     """How many executions of a function failed, of how many that ended."""
 
     function: str
@@ -19,8 +19,7 @@ class Failing:
     ended: int
 
 
-@dataclass(frozen=True, slots=True)
-class Activity:
+class Activity(Struct, frozen=True):
     """What ended of a function: how many by (hour since 1970, state), and how long runs took by bucket.
 
     Runs are those that succeeded or failed; those whose time nobody wrote down are left out.
@@ -30,8 +29,7 @@ class Activity:
     runs: Mapping[int, int]
 
 
-@dataclass(frozen=True, slots=True)
-class Counted:
+class Counted(Struct, frozen=True):
     """How many executions were counted; ``is_more``: there are more, or the time for counting was over."""
 
     count: int

@@ -6,9 +6,10 @@ import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import copy
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TypeVar, cast
+
+from msgspec.structs import replace
 
 from defer_cli.domain.enqueue import Enqueue, Stored
 from defer_cli.domain.errors import StoreError
