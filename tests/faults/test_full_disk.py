@@ -66,7 +66,7 @@ def project_on(disk: Disk, root: Path) -> Iterator[Project]:
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Disk]:
-    with mounted(tmp_path / ".defer", megabytes=100) as disk:
+    with mounted(tmp_path / ".defer", megabytes=rounds(100, 500)) as disk:
         yield disk
 
 
