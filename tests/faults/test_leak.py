@@ -46,15 +46,18 @@ def held_by(pid: int) -> Held:
     return Held(int(found[1]) / 1024, *(len(list((process / of).iterdir())) for of in ("fd", "task")))
 
 
+def until_succeeded(project: Project, count: int) -> None:
+    until(lambda: project.in_state(State.SUCCEED) >= count, f"{count:,} that have succeeded", seconds=60)
+
+
 def passing(project: Project, client: Client, count: int) -> Iterator[int]:
     """Have so many executions pass; yield how many have been called after each batch."""
     ended = project.in_state(State.SUCCEED)
     for called in range(BATCH, count + 1, BATCH):
         client.calls("nothing", [[]] * BATCH)
-        least = ended + called - QUEUED
-        until(lambda least=least: project.in_state(State.SUCCEED) >= least, "an end of what waits", seconds=60)
+        until_succeeded(project, ended + called - QUEUED)
         yield called
-    until(lambda: project.in_state(State.SUCCEED) == ended + count, "the end of all", seconds=60)
+    until_succeeded(project, ended + count)
 
 
 def test_nothing_grows_with_what_has_passed(project: Project) -> None:
