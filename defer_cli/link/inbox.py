@@ -48,8 +48,7 @@ _last_ns = 0
 def write_entry(folder: DataFolder, calls: Sequence[Enqueue]) -> str:
     """Put calls on disk as one file; return its name. Raises ``OSError``."""
     folder.create()
-    if make_folder(folder.inbox, mode=0o700):
-        sync_folder(folder.path)
+    make_folder(folder.inbox, mode=0o700)
     name = _next_name()
     _write_file(folder.inbox, name, _encode(Entry(VERSION, list(calls))))
     return name
@@ -106,8 +105,7 @@ def remove_entry(folder: DataFolder, name: str) -> None:
 
 def refuse_entry(folder: DataFolder, name: str, reason: str, *, calls: Sequence[Enqueue] | None = None) -> str:
     """Move a file, or only ``calls`` of it, to the refused ones with the reason beside it; return its new path."""
-    if make_folder(folder.refused, mode=0o700):
-        sync_folder(folder.inbox)
+    make_folder(folder.refused, mode=0o700)
     _write_file(folder.refused, f"{name}.reason", f"{reason}\n".encode("utf-8", "backslashreplace"))
     if calls is None:
         os.replace(os.path.join(folder.inbox, name), os.path.join(folder.refused, name))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 
 
 def give_to_owner(target: str | int, folder: str) -> None:
@@ -15,15 +16,18 @@ def give_to_owner(target: str | int, folder: str) -> None:
 
 
 def make_folder(path: str, *, mode: int = 0o777) -> bool:
-    """Make a folder and those above it; return whether it was made just now."""
+    """Make a folder and those above it, on disk as well; return whether it was made just now."""
+    above = os.path.dirname(path)
     try:
         os.mkdir(path, mode)
     except FileExistsError:
         return False
     except FileNotFoundError:
-        make_folder(os.path.dirname(path))
+        make_folder(above)
         return make_folder(path, mode=mode)
-    give_to_owner(path, os.path.dirname(path))
+    give_to_owner(path, above)
+    with suppress(PermissionError):  # who may write into a folder need not be allowed to read it
+        sync_folder(above)
     return True
 
 
