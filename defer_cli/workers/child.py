@@ -10,7 +10,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,10 @@ from defer_cli.workers.marks import Marker, Marks
 from defer_cli.workers.pipe import Pipe, leave_now
 
 _PR_SET_PDEATHSIG = 1  # man 2 prctl
+_TURN_SECONDS = 0.0001
+"""So long the loop may keep the interpreter while the pipe's thread waits for it. With Python's 5 ms a function that
+computes in slices of less than that, awaiting between them, would let it wait for hundreds: who gives the interpreter
+back for a moment starts the wait anew, and takes it again before the other is awake."""
 
 
 def main() -> None:
@@ -36,6 +40,7 @@ def main() -> None:
     die_with_runner(runner_pid)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     faulthandler.enable()
+    sys.setswitchinterval(_TURN_SECONDS)
     marks = Marks(marks_descriptor)
     marks.write_stack_when_asked()
     end = socket.socket(fileno=descriptor)
@@ -60,8 +65,8 @@ def _serve(loop: asyncio.AbstractEventLoop, end: socket.socket, marks: Marks) ->
     mark_records(scope_here)
     worker = Worker(loop, marks.marker())
 
-    def take(frame: Any) -> None:
-        loop.call_soon_threadsafe(worker.take, frame)
+    def take(frames: list[Any]) -> None:
+        loop.call_soon_threadsafe(worker.take, frames)
 
     pipe = Pipe(end, take, leave_now)
     worker.attach(pipe)
@@ -82,15 +87,16 @@ class Worker:
         self._pipe = pipe
         set_worker_route(pipe)
 
-    def take(self, frame: Any) -> None:
-        """Do what a frame says."""
-        kind = type(frame)
-        if kind is Start:
-            self._attempts.start(frame.items)
-        elif kind is Cancel:
-            self._attempts.cancel(frame.items)
-        elif kind is Load:
-            self._load(frame)
+    def take(self, frames: Sequence[Any]) -> None:
+        """Do what frames say."""
+        for frame in frames:
+            kind = type(frame)
+            if kind is Start:
+                self._attempts.start(frame.items)
+            elif kind is Cancel:
+                self._attempts.cancel(frame.items)
+            elif kind is Load:
+                self._load(frame)
 
     def _load(self, frame: Load) -> None:
         prepare_imports(Path(frame.project), Path(frame.folder))

@@ -23,10 +23,12 @@ _REPLIES = (Enqueued, Ended, Answer, Failure)
 class Pipe(Route):
     """Frames both ways. Replies to the route's requests are delivered on the reading thread."""
 
-    def __init__(self, end: socket.socket, on_frame: Callable[[Any], None], on_close: Callable[[], None]) -> None:
+    def __init__(
+        self, end: socket.socket, on_frames: Callable[[list[Any]], None], on_close: Callable[[], None]
+    ) -> None:
         super().__init__()
         self._socket = end
-        self._on_frame = on_frame
+        self._on_frames = on_frames
         self._on_close = on_close
         self._lock = threading.Lock()
         self._backlog: deque[bytes] = deque()
@@ -74,11 +76,20 @@ class Pipe(Route):
             if not data:
                 self._on_close()
                 return
+            frames: list[Any] = []
             for frame in reader.feed(data):
                 if isinstance(frame, _REPLIES):
+                    self._pass_on(frames)
+                    frames = []
                     self.deliver(frame)
                 else:
-                    self._on_frame(frame)
+                    frames.append(frame)
+            self._pass_on(frames)
+
+    def _pass_on(self, frames: list[Any]) -> None:
+        """Wake the loop once for all that was read: beside a busy one, this thread waits long for each turn it gets."""
+        if frames:
+            self._on_frames(frames)
 
 
 def leave_now() -> None:
