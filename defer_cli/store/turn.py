@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from itertools import islice
 from typing import Any, NamedTuple
@@ -12,6 +13,7 @@ from defer_cli.domain.log_chunk import LogChunk
 from defer_cli.domain.settle import Move
 from defer_cli.store.contract import Claim, Store
 
+_log = logging.getLogger(__name__)
 Work = Callable[[Store], Any]
 OnDone = Callable[[Any, BaseException | None], None]
 Told = tuple[OnDone, Any, BaseException | None]
@@ -50,6 +52,31 @@ class Turn:
             return True
         claim = self.claim
         return claim is not None and bool(claim.started or claim.ended or claim.next_due_us is not None)
+
+    @property
+    def has_started(self) -> bool:
+        """Whether executions are to be given to workers."""
+        return self.claim is not None and bool(self.claim.started)
+
+    def leave_out_due(self, known_us: int | None) -> int | None:
+        """Leave out when the next is due where the loop knows it: waking it costs more; return what it knows then."""
+        claim = self.claim
+        if claim is None or claim.next_due_us is None:
+            return known_us
+        due_us = claim.next_due_us
+        if due_us == known_us:
+            claim.next_due_us = None
+        return due_us
+
+    def answer(self) -> None:
+        """Tell those who are told on this thread, unless the commit has failed."""
+        if self.failure is not None:
+            return
+        for on_done, value, error in self.answers:
+            try:
+                on_done(value, error)
+            except Exception:
+                _log.exception("an answer could not be given")
 
 
 def as_store_error(error: BaseException) -> StoreError:

@@ -66,6 +66,7 @@ class Writer:
         self._taken_isolated = 0
         self._functions: Mapping[str, Limit] = {}
         self._busy = False
+        self._told_due_us: int | None = None
         self._handed_over = 0  # answers that have left the thread, and those that have reached the loop
         self._delivered = 0
         self._held: list[Move] = []
@@ -167,6 +168,7 @@ class Writer:
 
     def wake(self) -> None:
         """Claim again: something has become due."""
+        self._told_due_us = None
         self._ring()
 
     def _ring(self) -> None:
@@ -358,17 +360,16 @@ class Writer:
             _log.exception("log chunks that the store cannot keep were dropped")
 
     def _hand_over(self, turn: Turn) -> None:
+        self._told_due_us = turn.leave_out_due(self._told_due_us)
         has_news = turn.has_news
         self._handed_over += has_news
         self._busy = False
+        if not turn.has_started:  # else the loop is woken first: who is to run waits for longer than who called
+            turn.answer()
         if has_news:
             self._call_on_loop(self._deliver, turn)
-        if turn.failure is None:
-            for on_done, value, error in turn.answers:
-                try:
-                    on_done(value, error)
-                except Exception:
-                    _log.exception("an answer could not be given")
+        if turn.has_started:
+            turn.answer()
 
     def _call_on_loop(self, tell: Callable[[Any], None], news: object) -> None:
         assert self._loop is not None
