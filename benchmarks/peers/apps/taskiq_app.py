@@ -71,7 +71,13 @@ class Taskiq:
             await TASKS[function].kiq(*arguments)
 
     async def call_many(self, function: str, calls: Sequence[Arguments], *, delayed: bool) -> None:
-        await asyncio.gather(*[self.call(function, arguments, delayed=delayed) for arguments in calls])
+        places = asyncio.Semaphore(_CONNECTIONS)  # what finds no free connection waits for one, and times out
+
+        async def call(arguments: Arguments) -> None:
+            async with places:
+                await self.call(function, arguments, delayed=delayed)
+
+        await asyncio.gather(*[call(arguments) for arguments in calls])
 
     async def recorded(self) -> int:
         return int(await self._results.dbsize())
