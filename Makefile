@@ -78,6 +78,7 @@ states: $(READY)
 
 docs: $(READY)
 	@$(BIN)/python -m docs.draw_options > docs/.options.md && mv docs/.options.md docs/options.md
+	@$(BIN)/python -m docs.draw_guarantees
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 	@echo "site/index.html is its first page"
 

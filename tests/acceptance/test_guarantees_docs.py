@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from docs import draw_guarantees
-from docs.draw_guarantees import Finding, Measured, draw, load
+from docs.draw_guarantees import Finding, Measured, draw, kept
 from docs.promises import PROMISES
 from tests.faults.figures import FIGURES, tell
 
@@ -28,6 +28,21 @@ SAMPLE = Measured(
 
 def sections(page: str) -> dict[int, str]:
     return {int(number): text for number, text in re.findall(r"(?ms)^## (\d+)\. (.*?)(?=^## )", page)}
+
+
+def test_the_page_is_drawn_from_the_promises_and_the_last_run() -> None:
+    assert draw(kept()) == draw_guarantees.PAGE.read_text()
+
+
+def test_before_the_first_run_the_promises_are_told_and_nothing_is_claimed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(draw_guarantees, "MEASURED", tmp_path / "none")
+    page = draw(kept())
+
+    assert list(sections(page)) == list(range(1, 16))
+    assert "No whole run is kept yet" in page
+    assert "| runs |" not in page
 
 
 def test_each_promise_has_a_section_and_tests_that_are_there() -> None:
@@ -55,16 +70,16 @@ def test_where_it_was_measured_is_told() -> None:
 
 
 def test_what_the_tests_tell_is_kept_and_drawn(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    told, kept, page = tmp_path / "told", tmp_path / "kept", tmp_path / "page"
+    told, found, page = tmp_path / "told", tmp_path / "found", tmp_path / "page"
     monkeypatch.setenv(FIGURES, str(told))
-    monkeypatch.setattr(draw_guarantees, "MEASURED", kept)
+    monkeypatch.setattr(draw_guarantees, "MEASURED", found)
     monkeypatch.setattr(draw_guarantees, "PAGE", page)
     tell(2, 3, fault="a cut", runs=7, found="stuck: 0")
     draw_guarantees.main([str(told)])
 
     assert "| 3 | a cut | 7 | stuck: 0 |" in sections(page.read_text())[3]
-    assert page.read_text() == draw(load(kept.read_text()))
-    assert json.loads(kept.read_text())["findings"] == [
+    assert page.read_text() == draw(kept())
+    assert json.loads(found.read_text())["findings"] == [
         {"promises": [2, 3], "fault": "a cut", "runs": 7, "found": "stuck: 0"}
     ]
 
