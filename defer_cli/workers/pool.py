@@ -20,6 +20,8 @@ _FIRST_PAUSE_SECONDS = 0.05
 _LONGEST_PAUSE_SECONDS = 5.0
 _MOST_DOUBLINGS = 10
 _LEAVE_SECONDS = 1.0
+_LOAD_SECONDS = 60.0
+"""Twice as long as discovery waits for the same imports: who takes longer hangs, and would hold up the start."""
 _SURPLUS_SECONDS = 10.0
 """So long one worker more than asked for stays: what blocked one of them once often does it again."""
 _MOST_TIMES = 2
@@ -213,8 +215,11 @@ class Pool:
 
     def _load(self, worker: WorkerProcess, crew: Crew) -> asyncio.Future[dict[int, str]]:
         self._crews[worker] = crew
-        future: asyncio.Future[dict[int, str]] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[dict[int, str]] = loop.create_future()
         self._ready[worker] = future
+        deadline = loop.call_later(_LOAD_SECONDS, worker.condemn, f"was killed after {_LOAD_SECONDS:g} s")
+        future.add_done_callback(lambda _: deadline.cancel())
         worker.send(crew.load)
         return future
 

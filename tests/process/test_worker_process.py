@@ -163,6 +163,22 @@ async def test_a_pool_that_has_failed_for_hours_still_tries(tmp_path: Path, monk
     assert pids.noted == []
 
 
+async def test_a_worker_that_hangs_while_it_loads_holds_up_nothing_for_good(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, started: list[int], caplog: pytest.LogCaptureFixture
+) -> None:
+    program = tmp_path / "worker"
+    program.write_text("#!/bin/sh\nexec sleep 600\n")
+    program.chmod(0o700)
+    monkeypatch.setattr(pool_module, "_LOAD_SECONDS", 0.05)
+    monkeypatch.setattr(sys, "executable", str(program))
+    pool = make_pool(tmp_path, Pids())
+    await asyncio.wait_for(pool.exchange([]), DEADLINE_SECONDS)
+    await pool.stop()
+
+    assert not is_alive(started[0])
+    assert "a worker was killed after 0.05 s while it loaded the functions" in caplog.text
+
+
 async def test_a_worker_that_cannot_be_noted_leaves_no_process(tmp_path: Path, started: list[int]) -> None:
     pids = Pids()
     pids.is_full = True
