@@ -121,7 +121,8 @@ def test_a_flood_holds_up_no_neighbour(project: Project, workers: int) -> None:
             fault=f"{SIZES[name]}, neighbours in {'another' if workers > 1 else 'the same'} worker",
             runs=PAIRS,
             found=f"their p99 is {flooded:.1f} ms, beside what only waits {calm:.1f} ms, "
-            f"beside what computes as much and prints nothing {silent:.1f} ms",
+            f"beside what computes as much and prints nothing {silent:.1f} ms; "
+            f"median of pairs: {ratios[name]:.2f} times the {'first' if workers > 1 else 'second'}",
         )
     assert max(len(lines) for lines in kept) <= MOST_LINES + 1
     assert max(sum(len(line.encode()) for line in lines) for lines in kept) <= MOST_BYTES + 100
