@@ -54,7 +54,7 @@ test: tools
 TOLD := $(VENV)/.faults
 faults: tools
 	@rm -f $(TOLD)
-	@FAULTS=whole FAULTS_FIGURES=$(abspath $(TOLD)) $(BIN)/python -m pytest -q -o faulthandler_timeout=0 tests/faults
+	@FAULTS=whole FAULTS_FIGURES=$(abspath $(TOLD)) $(BIN)/python -m pytest -q -o faulthandler_timeout=0 tests/faults tests/store/test_against_a_model.py
 	@$(BIN)/python -m docs.draw_guarantees $(TOLD)
 
 check: $(READY)
