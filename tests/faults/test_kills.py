@@ -20,7 +20,7 @@ from tests.faults.checker import Expected, problems
 from tests.faults.dying import POINTS
 from tests.faults.figures import is_whole, rounds, tell
 from tests.faults.ledger import CALLER, HELPERS, Ledger
-from tests.process.harness import DEADLINE_SECONDS, Project, Runner, is_alive, until
+from tests.process.harness import DEADLINE_SECONDS, Project, Runner, until
 from tests.process.test_crons_clock import lost_and_doubled
 
 pytestmark = [pytest.mark.process, pytest.mark.fault, pytest.mark.timeout(900)]
@@ -78,7 +78,8 @@ FUNCTIONS = {
 }
 CALLED = [name for name in FUNCTIONS if name != "child"]
 EXPECTED = Expected(concurrency={"limited": 2}, raises={"flaky": 1}, children={"parent": 2})
-OPTIONS = ("--workers", "2", "--log-level", "info")
+WORKERS = 2
+OPTIONS = ("--workers", str(WORKERS), "--log-level", "info")
 _SUSPECTED = "losses > 0 OR isolation > 0"
 """Who has seen a runner die, or runs alone: a third death in a row would be held against it."""
 
@@ -92,6 +93,8 @@ class Loaded(Project):
         self.write(**{name: f"from effects import begins, ends\n{_own(source)}" for name, source in FUNCTIONS.items()})
         self.ledger = Ledger(self.notes)
         self.deaths = self.notes / "deaths"
+        self.pool: list[int] = []
+        """Workers of the pool that live since their runner was ready: those that came later may be isolated ones."""
 
     @contextmanager
     def load(self) -> Iterator[None]:
@@ -118,6 +121,7 @@ class Loaded(Project):
         """Start a runner and wait until it is ready."""
         runner = self.start(*OPTIONS)
         runner.until_line("runner ready")
+        self.pool = sorted(runner.worker_pids())[:WORKERS]
         return runner
 
     def has_ended(self) -> bool:
@@ -173,12 +177,18 @@ def test_killed_at_random_and_in_each_phase_nothing_is_lost_or_run_twice(tmp_pat
 def kill(project: Loaded, runner: Runner, random: Random, phase: str, point: str, killed: Counter[str]) -> Runner:
     """Have a process die and wait until nobody suffers from it any more; return the runner that lives then."""
     if phase == "worker":
-        pid = random.choice(runner.worker_pids())
+        if not project.pool:
+            assert runner.stop() == 0
+            runner = project.ready()
+        pid = project.pool.pop()
         os.kill(pid, signal.SIGKILL)
-        until(lambda: not is_alive(pid), "its death")
+        runner.until_line("worker died", f"pid={pid} ")
+        with runner.client() as client:
+            client.run("quick", 0)  # what that death came to was written before
         killed["workers"] += 1
     else:
-        runner.kill()  # so that there is something to take back
+        until(lambda: ("slow", State.STARTED) in project.counts(), "something to take back")
+        runner.kill()
         killed["runners at random"] += 1
         dying = project.dying(phase, point, 1 if phase == "take-back" else random.randint(1, 20))
         dying.wait()
