@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
 
 
 def give_to_owner(target: str | int, folder: str) -> None:
@@ -26,8 +25,10 @@ def make_folder(path: str, *, mode: int = 0o777) -> bool:
         make_folder(above)
         return make_folder(path, mode=mode)
     give_to_owner(path, above)
-    with suppress(PermissionError):  # who may write into a folder need not be allowed to read it
+    try:
         sync_folder(above)
+    except PermissionError:  # who may write into a folder need not be allowed to read it
+        os.sync()
     return True
 
 
