@@ -45,10 +45,10 @@ tools: $(READY)
 		exit 1; }
 	@$(BIN)/python -m compileall -q defer_cli sample_app/src
 
-# Tests wait for processes more than they compute, so there is one worker more than there are cores. What is compiled
+# Tests wait for processes more than they compute, so there are two workers for each core. What is compiled
 # once is not compiled by each of the thousands of commands they start, whatever PYTHONDONTWRITEBYTECODE says.
 test: tools
-	@$(BIN)/python -m pytest -q -n $$(($$(nproc) + 1)) --dist worksteal $(ARGS)
+	@$(BIN)/python -m pytest -q -n $$((2 * $$(nproc))) --dist worksteal $(ARGS)
 
 # One after the other: what is timed has the machine for itself. A fault that breaks a promise leaves the page as it was.
 TOLD := $(VENV)/.faults
