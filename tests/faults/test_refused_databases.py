@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import sqlite3
 import subprocess
 from collections.abc import Callable
@@ -12,12 +13,13 @@ from pathlib import Path
 import pytest
 
 from tests.faults.disks import mounted
-from tests.faults.figures import tell
+from tests.faults.figures import rounds, tell
 from tests.process.harness import Project
 
 pytestmark = [pytest.mark.process, pytest.mark.fault]
 
 STORE_EXIT = 5
+NOBODY = 65534
 PAGE = 4096
 SOURCE = "@defer\nasync def one():\n    return 1\n"
 
@@ -119,3 +121,73 @@ def test_a_disk_that_can_only_be_read_is_refused(tmp_path: Path) -> None:
     assert "mend:" in refused.output
     assert after == before
     assert again.process.returncode == 0
+
+
+class Bound(Project):
+    """A project whose runners and commands are bound by the permissions of files, as root is not."""
+
+    def _command(self, *arguments: str) -> list[str]:
+        powers = "-dac_override,-dac_read_search"
+        return ["setpriv", f"--bounding-set={powers}", f"--inh-caps={powers}", *super()._command(*arguments)]
+
+
+def of_somebody_else(folder: Path) -> None:
+    os.chown(folder / "defer.db", NOBODY, NOBODY)
+
+
+def to_be_read_only(folder: Path) -> None:
+    (folder / "defer.db").chmod(0o400)
+
+
+def in_a_folder_to_be_read_only(folder: Path) -> None:
+    folder.chmod(0o500)
+
+
+def mended(folder: Path) -> None:
+    folder.chmod(0o700)
+    os.chown(folder / "defer.db", os.getuid(), os.getgid())
+    (folder / "defer.db").chmod(0o600)
+
+
+PERMISSIONS: dict[str, Callable[[Path], None]] = {
+    "of another user": of_somebody_else,
+    "that may only be read": to_be_read_only,
+    "in a folder that may only be read": in_a_folder_to_be_read_only,
+}
+
+
+def test_a_database_that_may_not_be_written_is_refused_until_it_may(tmp_path: Path) -> None:
+    project = Bound(tmp_path / "project")
+    used(project)
+    for name, forbid in PERMISSIONS.items():
+        forbid(project.data)
+        before = contents(project.data)
+        refused = project.burst("--workers", "1")
+        after = contents(project.data)
+        mended(project.data)
+        again = project.burst("--workers", "1")
+
+        code = refused.process.returncode
+        tell(15, fault=f"a database {name}", runs=1, found=f"exit {code}, then it works again")
+        assert code == STORE_EXIT, refused.output
+        assert str(project.data / "defer.db") in refused.output
+        assert "writable for the user that runs defer" in refused.output
+        assert after == before
+        assert again.process.returncode == 0, again.output
+    project.end()
+
+
+def test_a_second_runner_is_refused_and_the_first_goes_on(project: Project) -> None:
+    project.write(one=SOURCE)
+    with project.run("--workers", "1") as first, first.client() as client:
+        seconds = [project.start("--workers", "1") for _ in range(rounds(1, 5))]
+        codes = {second.wait() for second in seconds}
+        client.run("one")
+        assert first.stop() == 0
+
+    found = f"exit {', '.join(map(str, codes))}; the first goes on"
+    tell(15, fault="a second runner on one database", runs=len(seconds), found=found)
+    assert codes == {STORE_EXIT}
+    for second in seconds:
+        assert f"pid {first.pid}" in second.output
+        assert "mend:" in second.output

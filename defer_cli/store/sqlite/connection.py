@@ -35,6 +35,7 @@ _MENDS = {
 def open_writing(path: Path) -> sqlite3.Connection:
     """Open a connection that writes; an empty database is prepared, nothing else is changed."""
     _refuse_network(path)
+    _require_writable(path)
     is_new = not path.exists() or path.stat().st_size == 0
     if is_new:
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, _OWNER_ONLY))
@@ -115,6 +116,13 @@ def _refuse_network(path: Path, mounts: Path = Path("/proc/mounts")) -> None:
             where=str(path),
             mend="put the data folder on a local disk: --data DIR",
         )
+
+
+def _require_writable(path: Path) -> None:
+    """Raise before SQLite makes a log beside a file it may only read: one that it could not write later either."""
+    for file in (path, *(path.with_name(path.name + suffix) for suffix in ("-wal", "-shm"))):
+        if file.exists() and not os.access(file, os.R_OK | os.W_OK):
+            raise StoreError("the database's file may not be read and written", where=str(file), mend=_MENDS["PERM"])
 
 
 def is_network_file_system(kind: str | None) -> bool:
