@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.process, pytest.mark.fault, pytest.mark.timeout(900)]
 
 LANES = 3
 FILES = ("defer.db", "defer.db-wal")
-FEW = 4
+FEW = 3
 STORE_EXIT = 5
 
 

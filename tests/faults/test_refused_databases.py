@@ -75,10 +75,19 @@ def used(project: Project) -> None:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
 
-@pytest.mark.parametrize("name", DAMAGE)
-def test_a_database_that_cannot_be_kept_safe_is_refused(project: Project, name: str) -> None:
-    damage, word = DAMAGE[name]
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    project = Project(tmp_path_factory.mktemp("used"))
     used(project)
+    return (project.data / "defer.db").read_bytes()
+
+
+@pytest.mark.parametrize("name", DAMAGE)
+def test_a_database_that_cannot_be_kept_safe_is_refused(project: Project, database: bytes, name: str) -> None:
+    damage, word = DAMAGE[name]
+    project.write(one=SOURCE)
+    project.data.mkdir(mode=0o700)
+    (project.data / "defer.db").write_bytes(database)
     damage(project.data / "defer.db")
     before = contents(project.data)
     refused = project.burst("--workers", "1")
