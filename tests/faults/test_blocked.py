@@ -46,6 +46,10 @@ def guilty(name: str, options: str = "retry=False") -> str:
     """
 
 
+def said(name: str) -> str:
+    return name.replace("_", " ")
+
+
 def place_of(project: Project, name: str) -> str:
     lines = (project.folder / f"{name}.py").read_text().splitlines()
     return f"src/defer/{name}.py:{1 + next(n for n, line in enumerate(lines) if 'it blocks here' in line)}"
@@ -61,7 +65,7 @@ def test_who_blocks_the_loop_is_named_with_the_line(project: Project, name: str)
         (began,) = project.noted(name)
         seconds = time.monotonic() - float(began)
 
-    tell(10, fault=f"a function that {name}", runs=1, found=f"named after {seconds * 1000:.0f} ms")
+    tell(10, fault=f"a function that {said(name)}", runs=1, found=f"named after {seconds * 1000:.0f} ms")
     assert f"function={name} " in line
     assert f"at={place_of(project, name)} " in line
     assert f"pid={pid} " in line
@@ -85,7 +89,7 @@ def test_past_its_time_the_guilty_alone_is_charged(project: Project, name: str) 
     again = sum(len(project.outcomes(neighbour)) - 1 for neighbour in neighbours)
     tell(
         10,
-        fault=f"a function over its max_duration that {name}, beside {count} with a shorter one",
+        fault=f"a function over its max_duration that {said(name)}, beside {count} with a shorter one",
         runs=1,
         found=f"ER0001 {over:.1f} s over it, {again} neighbours run again, {charged} charged",
     )

@@ -63,7 +63,12 @@ def test_a_poison_among_innocents_is_charged_alone(project: Project, name: str) 
         lost = [int(pid) for pid in project.noted(name)]
 
     charged = sum(project.get(innocent).charged for innocent in innocents)
-    tell(5, fault=f"a poison job {name} among {INNOCENTS}", runs=1, found=f"{charged} charged, {len(lost)} lost")
+    tell(
+        5,
+        fault=f"a job that {name.replace('_', ' ')}, among {INNOCENTS} others",
+        runs=1,
+        found=f"others charged: {charged}, processes lost: {len(lost)}",
+    )
     assert ends == {"succeed"}
     assert charged == 0
     assert {tuple(project.outcomes(one)) for one in innocents} == {("interrupt", "succeed")}
