@@ -24,6 +24,8 @@ LIMITS = """\
   whose host keeps what was synced in its memory.
 - **One machine.** One runner owns one database on a local disk. When the machine is down, nothing runs; when its disk
   is lost, so is what came after the last [backup](machines.md).
+- **A data folder that is taken away takes along what lies in it.** The runner sees within 0.2 s of work that it writes
+  for nobody, and stops with the reason; what it had accepted meanwhile is gone with the folder.
 - **A function may wreck what it shares with others.** It can fill the disk, starve the CPU or kill processes of its
   own user, the runner included: it is no sandbox.
 """
