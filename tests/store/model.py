@@ -39,6 +39,8 @@ class Row:
     def end(self, state: State, now: int) -> None:
         self.state = state
         self.finished_us = now
+        if state is State.ABORTED:  # as any end of an attempt; what is cancelled or discarded does not run
+            self.losses = 0
 
 
 class Model:
