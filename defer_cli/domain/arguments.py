@@ -41,8 +41,9 @@ def encode_arguments(args: Sequence[object], kwargs: Mapping[str, object]) -> tu
     Raises ``ArgumentError`` with the path of the culprit.
     """
     if not kwargs and all(map(_ATOMS.__contains__, map(type, args))):
-        stored = _of_atoms(args)
-        return stored, stored
+        encoded = _of_atoms(args)
+        if encoded is not None:
+            return encoded, encoded
     has_mapping = bool(kwargs)
     for position, value in enumerate(args):
         if type(value) not in _ATOMS:
@@ -55,13 +56,13 @@ def encode_arguments(args: Sequence[object], kwargs: Mapping[str, object]) -> tu
     return stored, _to_bytes(_encode_sorted, content, "arguments") if has_mapping else stored
 
 
-def _of_atoms(values: Sequence[object]) -> bytes:
-    """Return a JSON array; what cannot be one is left to the encoder that tells why."""
+def _of_atoms(values: Sequence[object]) -> bytes | None:
+    """Return a JSON array; None for what cannot be one: the slow way tells why."""
     try:
         encoded = _encode_atoms(values)
     except (ValueError, OverflowError):
-        return _to_bytes(_encode, values, "arguments")
-    return encoded if len(encoded) <= LARGEST_BYTES else _to_bytes(_encode, values, "arguments")
+        return None
+    return encoded if len(encoded) <= LARGEST_BYTES else None
 
 
 def hashed_form(arguments: bytes) -> bytes:
