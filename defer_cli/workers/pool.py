@@ -159,10 +159,11 @@ class Pool:
         asyncio.get_running_loop().call_later(_SURPLUS_SECONDS, self._trim)
 
     def _trim(self) -> None:
+        if self._is_stopping:
+            return
         serving = self._serving(self.crew)
         for worker in sorted(serving, key=lambda worker: worker.load)[: max(len(serving) - self._size, 0)]:
-            if not self._is_stopping:
-                self.retire(worker)
+            self.retire(worker)
 
     def _serving(self, crew: Crew) -> list[WorkerProcess]:
         return [worker for worker in crew.workers if not worker.is_blocked]
