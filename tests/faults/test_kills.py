@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from random import Random
+from textwrap import dedent
 
 import pytest
 
@@ -90,7 +91,9 @@ class Loaded(Project):
     def __init__(self, root: Path) -> None:
         super().__init__(root)
         (root / "src" / "effects.py").write_text("import os, time\nfrom defer_cli import current_execution\n" + HELPERS)
-        self.write(**{name: f"from effects import begins, ends\n{_own(source)}" for name, source in FUNCTIONS.items()})
+        self.write(
+            **{name: f"from effects import begins, ends\n{dedent(source)}" for name, source in FUNCTIONS.items()}
+        )
         self.ledger = Ledger(self.notes)
         self.deaths = self.notes / "deaths"
         self.pool: list[int] = []
@@ -133,10 +136,6 @@ class Loaded(Project):
         with closing(sqlite3.connect(f"{(self.data / 'defer.db').as_uri()}?mode=ro", uri=True)) as connection:
             suspected = f"SELECT 1 FROM executions WHERE finished_us IS NULL AND ({_SUSPECTED}) LIMIT 1"
             until(lambda: not connection.execute(suspected).fetchall(), "the end of all suspects")
-
-
-def _own(source: str) -> str:
-    return "\n".join(line.removeprefix("        ") for line in source.split("\n"))
 
 
 def plan(random: Random) -> list[tuple[str, str]]:
