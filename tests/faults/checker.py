@@ -53,26 +53,6 @@ def problems(database: Path, ledger: Ledger, expected: Expected) -> list[str]:
     ]
 
 
-def highest_overlap(effects: list[Line], function_of: Mapping[str, str], function: str) -> int:
-    """Return how many attempts of a function ran at once; one that did not come to its end ran until its process died.
-
-    A process is dead at its last line, or when what it ran begins elsewhere.
-    """
-    running: dict[tuple[str, int], int] = {}
-    last = {line.pid: line.at_ns for line in effects}
-    highest = 0
-    for line in effects:
-        if function_of.get(line.id) != function:
-            continue
-        running = {key: pid for key, pid in running.items() if last[pid] >= line.at_ns}
-        if line.is_end:
-            running.pop((line.id, line.attempt), None)
-        else:
-            running[line.id, line.attempt] = line.pid
-            highest = max(highest, len(running))
-    return highest
-
-
 def _read(database: Path) -> dict[str, _Execution]:
     with closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True)) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)], "the database is damaged"
@@ -134,9 +114,29 @@ def _charges(executions: Mapping[str, _Execution], expected: Expected) -> Iterat
 def _overlaps(executions: Mapping[str, _Execution], effects: list[Line], expected: Expected) -> Iterator[str]:
     function_of = {one.id: one.function for one in executions.values()}
     for function, limit in expected.concurrency.items():
-        highest = highest_overlap(effects, function_of, function)
+        highest = _highest_overlap(effects, function_of, function)
         if highest > limit:
             yield f"{highest} of {function} ran at once, of {limit} at most"
+
+
+def _highest_overlap(effects: list[Line], function_of: Mapping[str, str], function: str) -> int:
+    """Return how many attempts of a function ran at once; one that did not come to its end ran until its process died.
+
+    A process is dead at its last line, or when what it ran begins elsewhere.
+    """
+    running: dict[tuple[str, int], int] = {}
+    last = {line.pid: line.at_ns for line in effects}
+    highest = 0
+    for line in effects:
+        if function_of.get(line.id) != function:
+            continue
+        running = {key: pid for key, pid in running.items() if last[pid] >= line.at_ns}
+        if line.is_end:
+            running.pop((line.id, line.attempt), None)
+        else:
+            running[line.id, line.attempt] = line.pid
+            highest = max(highest, len(running))
+    return highest
 
 
 def _twice_at_once(effects: list[Line]) -> Iterator[str]:
