@@ -15,8 +15,13 @@ _WAL_BYTES = 8 * 1024 * 1024
 _BUSY_SECONDS = 5.0
 _OWNER_ONLY = 0o600
 _NETWORK_FILE_SYSTEMS = frozenset(
-    "9p afs beegfs ceph cifs coda fuse.glusterfs fuse.sshfs glusterfs gpfs lustre nfs nfs4 smb2 smb3 smbfs".split()
+    """
+    9p afs auristorfs beegfs ceph cifs coda glusterfs gpfs lustre ncpfs nfs nfs4 orangefs pvfs2 smb2 smb3 smbfs
+    blobfuse blobfuse2 ceph-fuse curlftpfs davfs gcsfuse goofys gvfsd-fuse juicefs mfs rclone s3fs s3ql seaweedfs
+    smbnetfs sshfs
+    """.split()
 )
+"""By name: of those in user space (``fuse.…``) many are on a local disk (``ntfs-3g``, ``mergerfs``, ``gocryptfs``)."""
 
 _FATAL = frozenset({"CORRUPT", "NOTADB", "IOERR", "PROTOCOL"})
 _MENDS = {
@@ -127,7 +132,7 @@ def _require_writable(path: Path) -> None:
 
 def is_network_file_system(kind: str | None) -> bool:
     """Return whether a kind of file system, as the table of mounts names it, lies on another machine."""
-    return kind in _NETWORK_FILE_SYSTEMS
+    return kind is not None and kind.removeprefix("fuse.") in _NETWORK_FILE_SYSTEMS
 
 
 def file_system_of(folder: Path, mounts: Path) -> str | None:
