@@ -11,22 +11,15 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
+
 from benchmarks.peers.machine import described
 from docs.promises import HEAD, LIMITS, PROMISES, Promise
+from tests.faults.figures import Figure
 
 PAGE = Path(__file__).with_name("guarantees.md")
 MEASURED = Path(__file__).parents[1] / "tests" / "faults" / "measured.json"
 """What the last whole run found: the page can be drawn anew without hours of faults."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Finding:
-    """What one fault came to: a line of what the fault tests tell."""
-
-    promises: Sequence[int]
-    fault: str
-    runs: int
-    found: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +30,7 @@ class Measured:
     machine: str
     python: str
     sqlite: str
-    findings: Sequence[Finding]
+    findings: Sequence[Figure]
 
 
 def measured_now(lines: str) -> Measured:
@@ -47,16 +40,13 @@ def measured_now(lines: str) -> Measured:
         machine=described(),
         python=platform.python_version(),
         sqlite=sqlite3.sqlite_version,
-        findings=[Finding(**json.loads(line)) for line in lines.splitlines()],
+        findings=[msgspec.json.decode(line, type=Figure) for line in lines.splitlines()],
     )
 
 
 def kept() -> Measured | None:
     """Return what was kept of the last whole run; None before the first."""
-    if not MEASURED.exists():
-        return None
-    fields = json.loads(MEASURED.read_text(encoding="utf-8"))
-    return Measured(**fields | {"findings": [Finding(**each) for each in fields["findings"]]})
+    return msgspec.json.decode(MEASURED.read_bytes(), type=Measured) if MEASURED.exists() else None
 
 
 def draw(measured: Measured | None) -> str:
@@ -74,7 +64,7 @@ def _place(measured: Measured | None) -> str:
     return f"Last run: {measured.on}, {faults:,} faults injected; {machine}."
 
 
-def _section(promise: Promise, findings: Sequence[Finding]) -> Iterator[str]:
+def _section(promise: Promise, findings: Sequence[Figure]) -> Iterator[str]:
     yield f"## {promise.number}. {promise.name}\n"
     yield f"{promise.promise}\n"
     yield f"**How it is kept.** {promise.kept}\n"

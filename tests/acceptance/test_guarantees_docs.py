@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from docs import draw_guarantees
-from docs.draw_guarantees import Finding, Measured, draw, kept
+from docs.draw_guarantees import Measured, draw, kept
 from docs.promises import PROMISES
-from tests.faults.figures import FIGURES, tell
+from tests.faults.figures import FIGURES, Figure, tell
 
 TESTS = Path(__file__).parents[1]
 SAMPLE = Measured(
@@ -20,8 +20,8 @@ SAMPLE = Measured(
     python="3.11.2",
     sqlite="3.40.1",
     findings=[
-        Finding(promises=[1, 4], fault="kill -9 of the runner", runs=1_234, found="accepted and lost: 0"),
-        Finding(promises=[5], fault="a poison that is_killed", runs=1, found="0 charged | 2 lost"),
+        Figure(promises=(1, 4), fault="kill -9 of the runner", runs=1_234, found="accepted and lost: 0"),
+        Figure(promises=(5,), fault="a poison that is_killed", runs=1, found="0 charged | 2 lost"),
     ],
 )
 
