@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
 from defer_cli.domain.execution import Execution
+from defer_cli.domain.states import State
+from tests.faults.figures import is_whole
 from tests.process.harness import DEADLINE_SECONDS, Project
 
 _TRACED = re.compile(r"^(\d+)\s+(?:<\.\.\. )?(\w+)")
@@ -20,6 +25,8 @@ FUNCTION = """
         return number
 """
 CALLS = 3
+LANES = 3
+"""Cycles at once: each waits for processes most of the time."""
 APP = f"""
     import sys
     from pathlib import Path
@@ -36,6 +43,42 @@ class Moment(NamedTuple):
     call: str
     nth: int
     file: str = ""
+
+
+class Trial(NamedTuple):
+    """What came of a fault at one moment: the runner's exit code and words, and what the next runner made of it."""
+
+    moment: Moment
+    code: int
+    said: str
+    has_come: bool
+    next_code: int
+    ends: list[tuple[Execution, int]]
+    """Executions that were accepted before, each with how often its function ran."""
+
+    @property
+    def ended_well(self) -> bool:
+        """Whether the next runner ended well, and nothing is lost, charged or run again unrecorded."""
+        return self.next_code == 0 and all(
+            one.state is State.SUCCEED and not one.charged and 1 <= ran <= one.attempt for one, ran in self.ends
+        )
+
+
+def try_each(root: Path, moments_of: Callable[[Cycle], list[Moment]], *, fault: str, few: int) -> list[Trial]:
+    """Inject a fault at every moment of a cycle, at several at once; the fast form tries about ``few``, spread."""
+    lanes = LANES if is_whole() else 1
+    cycles = [Cycle(root / str(number)) for number in range(lanes)]
+    moments = moments_of(cycles[0])
+    chosen = moments if is_whole() else moments[:: len(moments) // few]
+
+    def in_lane(lane: int) -> list[Trial]:
+        return [cycles[lane].trial(moment, fault) for moment in chosen[lane::lanes]]
+
+    with ThreadPoolExecutor(lanes) as pool:
+        trials = list(chain.from_iterable(pool.map(in_lane, range(lanes))))
+    for cycle in cycles:
+        cycle.end()
+    return trials
 
 
 class Cycle(Project):
@@ -74,22 +117,20 @@ class Cycle(Project):
         }
         return sorted(found_in)
 
-    def go_wrong(self, moment: Moment, fault: str) -> tuple[int, str, bool]:
-        """Run a burst with a ``fault`` at one moment; return its exit code, what it said, and whether that came."""
+    def trial(self, moment: Moment, fault: str) -> Trial:
+        """Run a burst with a ``fault`` at one moment, and then another without."""
+        ids = self.call()
+        code, said, has_come = self._go_wrong(moment, fault)
+        next_code = self.burst("--workers", "1").process.returncode
+        ran = Counter(self.noted("ran"))
+        return Trial(moment, code, said, has_come, next_code, [(self.get(id), ran[id]) for id in ids])
+
+    def _go_wrong(self, moment: Moment, fault: str) -> tuple[int, str, bool]:
         inject = f"inject={moment.call}:{fault}:when={moment.nth}"
         code, said, trace = self._traced(
             [*_only(self.data, moment.file), "-e", f"trace={moment.call}", "-e", inject], fails=True
         )
         return code, said, _INJECTED in trace or code < 0
-
-    def recover(self) -> int:
-        """Run what is left; return the exit code."""
-        return self.burst("--workers", "1").process.returncode
-
-    def ends(self, ids: list[str]) -> list[tuple[Execution, int]]:
-        """Return executions, each with how often its function ran."""
-        ran = Counter(self.noted("ran"))
-        return [(self.get(id), ran[id]) for id in ids]
 
     def _traced(self, options: list[str], *, fails: bool = False) -> tuple[int, str, str]:
         trace = self.root / "trace"
