@@ -52,6 +52,8 @@ class Trial(NamedTuple):
     code: int
     said: str
     has_come: bool
+    keeps_log: bool
+    """Whether what was written ahead is still there: a runner that has folded it into the database deletes it."""
     next_code: int
     ends: list[tuple[Execution, int]]
     """Executions that were accepted before, each with how often its function ran."""
@@ -121,9 +123,10 @@ class Cycle(Project):
         """Run a burst with a ``fault`` at one moment, and then another without."""
         ids = self.call()
         code, said, has_come = self._go_wrong(moment, fault)
+        keeps_log = (self.data / "defer.db-wal").exists()
         next_code = self.burst("--workers", "1").process.returncode
         ran = Counter(self.noted("ran"))
-        return Trial(moment, code, said, has_come, next_code, [(self.get(id), ran[id]) for id in ids])
+        return Trial(moment, code, said, has_come, keeps_log, next_code, [(self.get(id), ran[id]) for id in ids])
 
     def _go_wrong(self, moment: Moment, fault: str) -> tuple[int, str, bool]:
         inject = f"inject={moment.call}:{fault}:when={moment.nth}"
