@@ -233,6 +233,12 @@ class Store(Health, Protocol):
         are run one at a time, so that the others were waiting.
         """
 
+    def has_runner_suspects(self) -> bool:
+        """Return whether anything unfinished is to be run isolated since two runners in a row, or more, died with it.
+
+        What the open transaction has started is not seen.
+        """
+
     def step_back(self, *, limit: int) -> int:
         """Set unmarked created rows that lie ahead of now to now, in their old order; return how many."""
 

@@ -283,6 +283,7 @@ class StoreAndModel(RuleBasedStateMachine):
         assert {row.id: places[row.id] for row in waiting} == {
             row.id: (row.scheduled_us, row.isolation > 0) for row in waiting
         }
+        assert self._store.has_runner_suspects() is self._model.has_runner_suspects()
         assert self._reader.counts() == Counter((row.function, row.state) for row in self._model.rows)
         self._agrees_with_history(stored)
 

@@ -154,6 +154,10 @@ class Model:
             if row.state is State.ABORTING:
                 row.end(State.ABORTED, now)
 
+    def has_runner_suspects(self) -> bool:
+        open_ones = [row for row in self.rows if row.state in {State.CREATED, State.STARTED}]
+        return any(row.isolation > 0 and row.losses >= 2 for row in open_ones)
+
     def _is_full(self, function: str, functions: dict[str, Limit]) -> bool:
         concurrency = functions[function].concurrency
         running = sum(row.function == function and row.state in RUNNING_STATES for row in self.rows)

@@ -16,6 +16,7 @@ from tests.store.harness import (
     enqueue,
     ids,
     insert,
+    interrupt,
     limits,
     retry,
     start,
@@ -131,6 +132,42 @@ def test_of_several_that_were_isolated_the_one_that_started_last_is_charged(
     assert found is not None
     assert found.id == kills.id
     assert _take_back(store) == [(waits.id, 3)]
+
+
+def test_a_store_has_runner_suspects_from_the_second_death_on_until_they_have_ended(store: Store) -> None:
+    has = [store.has_runner_suspects()]
+    enqueue(store)
+    for _ in range(2):
+        start(store)
+        _take_back(store)
+        has.append(store.has_runner_suspects())
+    (running,) = start(store, isolated=1)
+    has.append(store.has_runner_suspects())
+    apply(store, succeed(running))
+    has.append(store.has_runner_suspects())
+
+    assert has == [False, False, True, True, False]
+
+
+def test_what_was_charged_or_interrupted_is_no_runner_suspect_any_more(store: Store) -> None:
+    insert(store, call(), call())
+    for _ in range(2):
+        start(store, isolated=2)
+        _take_back(store)
+    charged, interrupted = start(store, isolated=2)
+    apply(store, retry(charged, isolation=Isolation.KILLER))
+    before = store.has_runner_suspects()
+    apply(store, interrupt(interrupted, isolation=Isolation.SUSPECT))
+
+    assert before is True
+    assert store.has_runner_suspects() is False
+
+
+def test_who_is_suspected_of_its_worker_s_death_alone_is_no_runner_suspect(store: Store) -> None:
+    enqueue(store)
+    apply(store, interrupt(start(store)[0], isolation=Isolation.SUSPECT))
+
+    assert store.has_runner_suspects() is False
 
 
 def test_any_other_end_of_an_attempt_forgets_the_losses(store: Store, clock: Clock, reader: Reader) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 from defer_cli.domain.settle import LOSSES_TO_CHARGE, LOSSES_TO_ISOLATE, Isolation, Running
 from defer_cli.domain.states import State
 from defer_cli.store.sqlite import statements
+from defer_cli.store.sqlite.blocks import STATE_BITS
 from defer_cli.store.sqlite.session import Session
 from defer_cli.store.sqlite.statements import as_list
 
@@ -56,6 +57,12 @@ def guilty(session: Session) -> Running | None:
     running = running_of(row)
     running.losses += 1
     return running
+
+
+def has_runner_suspects(session: Session) -> bool:
+    """Return whether anything unfinished that is to be run isolated was there at two deaths of a runner in a row."""
+    parameters = (LOSSES_TO_ISOLATE, STATE_BITS[State.STARTED])
+    return bool(session.execute(statements.HAS_RUNNER_SUSPECTS, parameters).fetchone()[0])
 
 
 def running_of(row: tuple[Any, ...]) -> Running:

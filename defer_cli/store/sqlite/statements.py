@@ -166,6 +166,13 @@ GUILTY = """
 SELECT seq, id, function, state, attempt, charged, scheduled_us, isolation, losses, parent, started_us
 FROM executions WHERE state = 'started' AND isolation > 0 AND losses + 1 >= ? ORDER BY started_us DESC, seq DESC LIMIT 1
 """
+HAS_RUNNER_SUSPECTS = """
+SELECT EXISTS (
+    SELECT 1 FROM executions INDEXED BY executions_isolated WHERE state = 'created' AND isolation > 0 AND losses >= ?1
+    UNION ALL
+    SELECT 1 FROM blocks CROSS JOIN executions AS e ON e.seq BETWEEN blocks.block << 8 AND (blocks.block << 8) + 255
+    WHERE blocks.states & ?2 AND +e.state = 'started' AND e.isolation > 0 AND e.losses >= ?1)
+"""
 TAKE_BACK = """
 UPDATE executions SET state = 'created', started_us = NULL, updated_us = ?, losses = ?, isolation = ?
 WHERE seq = ? AND attempt = ? AND state = 'started'

@@ -178,6 +178,10 @@ class SqliteStore:
         """Return what a dead runner left started that is to be charged with its death."""
         return rescuing.guilty(self._session)
 
+    def has_runner_suspects(self) -> bool:
+        """Return whether anything unfinished is suspected of killing runners."""
+        return rescuing.has_runner_suspects(self._session)
+
     def step_back(self, *, limit: int) -> int:
         """Set unmarked created rows that lie ahead of now to now."""
         return rescuing.step_back(self._session, limit=limit)
