@@ -31,7 +31,6 @@ from defer_cli.engine.dispatcher import Dispatcher
 from defer_cli.engine.door import Door
 from defer_cli.engine.events import Logged
 from defer_cli.engine.inbox import InboxImport
-from defer_cli.engine.isolated import places_for
 from defer_cli.engine.measures import Measures
 from defer_cli.engine.memory import MemoryWatch
 from defer_cli.engine.pointing import leave_pointer
@@ -206,7 +205,7 @@ class Runner:
         measures = Measures(self._listener)
         listener = measures if is_served else self._listener  # else nobody could ask for what was counted
         self._dispatcher = Dispatcher(
-            slots=settings.slots, isolated=places_for(self._left.lost), listener=listener, clock=store.now
+            slots=settings.slots, has_suspects=self._left.has_suspects, listener=listener, clock=store.now
         )
         self._writer = Writer(
             store,

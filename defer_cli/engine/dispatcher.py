@@ -25,7 +25,7 @@ from defer_cli.domain.settle import (
 from defer_cli.domain.states import FINAL_STATES, State
 from defer_cli.engine.endings import GRACE_SECONDS, Endings
 from defer_cli.engine.events import Aborting, LeftQueue, Listener, Started, WorkerDied
-from defer_cli.engine.isolated import PLACES, Isolated, Marked
+from defer_cli.engine.isolated import Isolated, Marked
 from defer_cli.engine.outcomes import outcome_of
 from defer_cli.engine.roster import Roster
 from defer_cli.engine.slots import Slots
@@ -45,7 +45,7 @@ _dice = random.random
 class Dispatcher:
     """Keeps no queue: free slots go to the writer's claim, what it took goes to workers at once."""
 
-    def __init__(self, *, slots: int, isolated: int = PLACES, listener: Listener, clock: Callable[[], int]) -> None:
+    def __init__(self, *, slots: int, has_suspects: bool = False, listener: Listener, clock: Callable[[], int]) -> None:
         self._slots = Slots(slots, self._grant, self._grant_isolated)
         self._listener = listener
         self._clock = clock
@@ -56,8 +56,9 @@ class Dispatcher:
         self._watch = Watch(listener, on_blocked=self._blocked, on_unblocked=self._unblocked)
         self._endings = Endings(self._watch)
         self._deadlines = self._endings.deadlines
-        self._isolated = Isolated(self._roster, begin=self._begin_isolated, put_back=self._put_back)
-        self._isolated_places = isolated
+        self._isolated = Isolated(
+            self._roster, has_suspects=has_suspects, begin=self._begin_isolated, put_back=self._put_back
+        )
         self._is_draining = False
         self._freed = 0
         self._is_releasing = False
@@ -70,8 +71,8 @@ class Dispatcher:
     def attach(self, writer: Writer, pool: Pool) -> None:
         """Learn the two parts it stands between."""
         self.writer = writer
-        self.pool = self._isolated.pool = pool
-        writer.grant_isolated(self._isolated_places)
+        self.pool = pool
+        self._isolated.attach(writer, pool)
 
     def set_functions(self, specs: Mapping[str, FunctionSpec]) -> None:
         """Claim these functions from now on, under their limits."""

@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
-from defer_cli.domain.settle import LOSSES_TO_ISOLATE, Running
+from defer_cli.domain.settle import Running
 from defer_cli.engine.roster import Roster
+from defer_cli.store.writer import Writer
 from defer_cli.workers.pool import Crew, Pool
 from defer_cli.workers.process import WorkerProcess
 
 PLACES = 2
-"""So many run at a time; those that wait for others do not count."""
-
-
-def places_for(taken_back: Iterable[Running]) -> int:
-    """Return how many may run at a time: one, while it is to be found out which of them kills the runner."""
-    return 1 if any(running.losses >= LOSSES_TO_ISOLATE for running in taken_back) else PLACES
-
+"""So many run at a time; those that wait for others do not count. One does while a runner's killer is looked for."""
 
 _REST_SECONDS = 2.0
 _PAUSE_SECONDS = 1.0
@@ -31,12 +26,16 @@ class Isolated:
 
     A process that has run others before may die of what they left in it. So who dies in a used one is not charged: it
     runs once more, in a fresh one. That way what is innocent costs no process each.
+
+    While there are ``suspects`` that runners have died with again and again, one runs at a time: two could not be told
+    apart when the next runner dies. There are no new ones while a runner lives.
     """
 
     def __init__(
         self,
         roster: Roster,
         *,
+        has_suspects: bool,
         begin: Callable[[Running, Crew, WorkerProcess, Marked], None],
         put_back: Callable[[Running], None],
     ) -> None:
@@ -48,7 +47,15 @@ class Isolated:
         self._needs_fresh: set[int] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_stopping = False
+        self._places = 1 if has_suspects else PLACES
+        self._writer: Writer
         self.pool: Pool
+
+    def attach(self, writer: Writer, pool: Pool) -> None:
+        """Learn who claims for it and who starts processes."""
+        self._writer = writer
+        self.pool = pool
+        writer.grant_isolated(self._places)
 
     def take(self, running: Running, marked: Marked) -> None:
         """Run what was claimed as soon as there is a process for it; until then it is in hand."""
@@ -67,6 +74,7 @@ class Isolated:
 
     def freed(self, worker: WorkerProcess) -> None:
         """What ran alone has ended: its process may run the next one, for a while."""
+        self._look_for_suspects()
         crew = self._crews.get(worker)
         if crew is None or worker.assigned:
             return
@@ -77,12 +85,25 @@ class Isolated:
         """A process has ended; what it ran is to have a fresh one if others had run in it before."""
         self._crews.pop(worker, None)
         self._idle.pop(worker, None)
+        self._look_for_suspects()
         if worker.begun > 1:
             self._needs_fresh.update(worker.assigned)
 
     def stop(self) -> None:
         """Begin nothing any more."""
         self._is_stopping = True
+
+    def _look_for_suspects(self) -> None:
+        if self._places < PLACES and not self._is_stopping:
+            asyncio.get_running_loop().call_soon(self._ask)  # the writer has what the attempt came to by then
+
+    def _ask(self) -> None:
+        self._writer.submit(lambda store: store.has_runner_suspects()).add_done_callback(self._answered)
+
+    def _answered(self, asked: asyncio.Future[bool]) -> None:
+        if asked.exception() is None and not asked.result():
+            more, self._places = PLACES - self._places, PLACES
+            self._writer.grant_isolated(more)
 
     def _idle_of(self, crew: Crew) -> WorkerProcess | None:
         for worker, its_crew in list(self._idle.items()):

@@ -83,10 +83,14 @@ def _started(pid: int) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """What a dead runner left started: ``lost`` is ready to run again, ``guilty`` is to be charged with its death."""
+    """What a dead runner left started: ``lost`` is ready to run again, ``guilty`` is to be charged with its death.
+
+    ``has_suspects``: runners have died again and again with something that has not ended, also earlier ones.
+    """
 
     lost: Sequence[Running] = ()
     guilty: Running | None = None
+    has_suspects: bool = False
 
     def notes(self) -> Iterator[Note]:
         """Yield what is to be told of it."""
@@ -99,7 +103,7 @@ class Left:
 
 def put_right(store: Store) -> Left:
     """Take back what a dead runner left, and make due what a clock that was ahead has postponed."""
-    left = Left(take_back(store), store.guilty())
+    left = Left(take_back(store), store.guilty(), store.has_runner_suspects())
     take_from_the_future(store)
     return left
 

@@ -63,3 +63,68 @@ def test_a_function_that_kills_its_runner_again_and_again_fails_in_the_end(proje
     assert project.get(id).charged == 1
     assert project.error(id)["message"] == "its runner died while it ran, 3 times in a row"
     assert deaths == len(project.noted("killer")) == 6
+
+
+def killed_again_and_again(project: Project, *, is_stopped_between: bool) -> list[str]:
+    """Call what kills its runner before two innocents, and start runners until it has failed; return their ids."""
+    project.write(
+        killer="""
+            import signal
+            @defer(retry={'max_attempts': 1, 'initial_interval': 0, 'randomization_factor': 0})
+            async def killer():
+                note("killer", os.getpid())
+                while is_noted("held"):
+                    await asyncio.sleep(0.005)
+                await asyncio.sleep(0.5)
+                os.kill(os.getppid(), signal.SIGKILL)
+                await asyncio.sleep(60)
+        """,
+        innocent="""
+            @defer(retry={'max_attempts': 3, 'initial_interval': 0, 'randomization_factor': 0})
+            async def innocent(seconds):
+                await asyncio.sleep(seconds)
+        """,
+    )
+    with project.run("--workers", "2") as runner, runner.client() as client:
+        id = client.call("killer")
+        innocents = client.calls("innocent", [[1], [4]])
+        runner.process.wait(30)
+    deaths = 1
+    while project.get(id).state is not State.FAILED:
+        assert deaths < MOST_DEATHS, project.attempts(id)
+        if deaths == 2 and is_stopped_between:
+            stop_while_it_runs(project, runs=3)
+            is_stopped_between = False
+        runner = project.start("--workers", "2")
+        deaths += died_first(runner, project, id)
+        runner.kill()
+    with project.run("--workers", "2") as runner, runner.client() as client:
+        for innocent in innocents:
+            client.wait(innocent)
+    return [id, *innocents]
+
+
+def stop_while_it_runs(project: Project, *, runs: int) -> None:
+    project.note("held")
+    with project.run("--workers", "2", "--grace", "0") as runner:
+        project.until_noted("killer", runs)
+        assert runner.stop() == 0
+    (project.notes / "held").unlink()
+
+
+@pytest.mark.parametrize("is_stopped_between", [False, True])
+def test_what_waits_while_a_function_kills_its_runner_is_never_charged(
+    project: Project, is_stopped_between: bool
+) -> None:
+    ids = killed_again_and_again(project, is_stopped_between=is_stopped_between)
+    charged = [project.get(id).charged for id in ids]
+
+    tell(
+        5,
+        fault="two others wait behind a function that kills its runner"
+        + (", which is stopped in good order in between" if is_stopped_between else ""),
+        runs=1,
+        found=f"innocents charged: {sum(charged[1:])}",
+    )
+    assert [project.get(id).state for id in ids] == [State.FAILED, State.SUCCEED, State.SUCCEED]
+    assert charged == [1, 0, 0]

@@ -34,13 +34,19 @@ SLOTS = 10
 
 
 class FakeStore:
-    """Knows the marked children it was told of."""
+    """Knows the marked children it was told of, and whether runners have died again and again."""
 
     def __init__(self) -> None:
         self.marked: dict[str, dict[bytes, int]] = {}
+        self.has_suspects = False
+        self.looks = 0
 
     def marked_children(self, parents: Sequence[str]) -> dict[str, dict[bytes, int]]:
         return {parent: self.marked[parent] for parent in parents if parent in self.marked}
+
+    def has_runner_suspects(self) -> bool:
+        self.looks += 1
+        return self.has_suspects
 
 
 class FakeWriter:
@@ -212,13 +218,16 @@ def running(seq: int = 1, *, function: str = "compute", attempt: int = 1, **fiel
 class Stage:
     """The dispatcher and what stands around it."""
 
-    def __init__(self, *specs: FunctionSpec, workers: int = 2, slots: int = SLOTS) -> None:
+    def __init__(self, *specs: FunctionSpec, workers: int = 2, slots: int = SLOTS, has_suspects: bool = False) -> None:
         self.writer = FakeWriter()
         self.pool = FakePool(specs or [spec()])
         self.listener = FakeListener()
         self.now_us = NOW
         self._waits = 0
-        self.dispatcher = Dispatcher(slots=slots, listener=self.listener, clock=lambda: self.now_us)
+        self.writer.store.has_suspects = has_suspects
+        self.dispatcher = Dispatcher(
+            slots=slots, has_suspects=has_suspects, listener=self.listener, clock=lambda: self.now_us
+        )
         self.dispatcher.attach(cast("Writer", self.writer), cast("Pool", self.pool))
         self.pool.on_exit = self.dispatcher.worker_died
         self.dispatcher.set_functions(self.pool.specs)

@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 
+from defer_cli.domain.errors import StoreError
 from defer_cli.domain.settle import Isolation, Running
 from defer_cli.engine import isolated
 from defer_cli.engine.events import WorkerDied
 from defer_cli.engine.isolated import PLACES
+from defer_cli.store.contract import Store
 from tests.unit.engine.harness import FakeWorker, Stage, returned, running, spec
 
 
@@ -45,6 +47,78 @@ async def test_there_are_two_places_beyond_the_pool() -> None:
     stage = Stage(workers=1)
 
     assert stage.writer.granted_isolated == PLACES == 2
+
+
+async def test_there_is_one_while_it_is_to_be_found_out_who_kills_runners() -> None:
+    stage = Stage(workers=1, has_suspects=True)
+
+    assert stage.writer.granted_isolated == 1
+
+
+async def test_there_is_one_as_long_as_any_suspect_has_not_ended() -> None:
+    stage = Stage(workers=1, has_suspects=True)
+    (worker,) = await placed(stage, suspect(losses=2))
+    await ended(stage, worker, 1)
+    await until(lambda: stage.writer.store.looks)
+    await asyncio.sleep(0)
+
+    assert stage.writer.granted_isolated == 1 + 1  # the place of what has ended
+
+
+async def test_once_none_is_left_there_are_two() -> None:
+    stage = Stage(workers=1, has_suspects=True)
+    (worker,) = await placed(stage, suspect(losses=2))
+    stage.writer.store.has_suspects = False
+    await ended(stage, worker, 1)
+
+    await until(lambda: stage.writer.granted_isolated == PLACES + 1)
+
+
+async def test_that_is_asked_when_the_outcome_of_what_died_is_on_its_way_to_the_disk() -> None:
+    stage = Stage(workers=1, has_suspects=True)
+    (worker,) = await placed(stage, suspect(losses=2))
+    seen: list[int] = []
+    submit = stage.writer.submit
+
+    def noting(work: Callable[[Store], Any]) -> asyncio.Future[Any]:
+        seen.append(len(stage.writer.moves))
+        return submit(work)
+
+    stage.writer.submit = noting  # type: ignore[method-assign]
+    stage.writer.store.has_suspects = False
+    worker.die()
+
+    await until(lambda: stage.writer.granted_isolated == PLACES + 1)
+    assert seen == [1]
+
+
+async def test_a_store_that_cannot_tell_is_asked_at_the_next_end() -> None:
+    stage = Stage(workers=1, has_suspects=True)
+    (worker,) = await placed(stage, suspect(1, losses=2))
+    stage.writer.store.has_suspects = False
+    stage.writer.failure = StoreError("it refuses")
+    await ended(stage, worker, 1)
+    await asyncio.sleep(0.01)
+    before = stage.writer.granted_isolated
+    stage.writer.failure = None
+    await placed(stage, suspect(2))
+    await ended(stage, worker, 2)
+
+    assert before == 1 + 1
+    await until(lambda: stage.writer.granted_isolated == PLACES + 2)
+
+
+async def test_with_two_places_the_store_is_not_asked() -> None:
+    stage = Stage(workers=1, has_suspects=True)
+    (worker,) = await placed(stage, suspect(1, losses=2))
+    stage.writer.store.has_suspects = False
+    await ended(stage, worker, 1)
+    await until(lambda: stage.writer.granted_isolated == PLACES + 1)
+    await placed(stage, suspect(2))
+    await ended(stage, worker, 2)
+    await asyncio.sleep(0.01)
+
+    assert stage.writer.store.looks == 1
 
 
 async def test_it_runs_in_a_process_of_its_own() -> None:

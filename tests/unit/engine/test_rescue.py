@@ -14,7 +14,7 @@ import pytest
 from defer_cli.domain.errors import StoreError
 from defer_cli.domain.states import State
 from defer_cli.engine import rescue
-from defer_cli.engine.rescue import A_TURN, WorkerList, take_back
+from defer_cli.engine.rescue import A_TURN, WorkerList, put_right, take_back
 from defer_cli.store.sqlite import open_reader, open_store
 from tests.store.harness import call, insert, limits, start
 
@@ -106,3 +106,16 @@ def test_everything_a_dead_runner_left_is_taken_back(tmp_path: Path) -> None:
 
     assert len(lost) == count
     assert counts == {("compute", State.CREATED): count}
+
+
+def test_what_waits_since_runners_before_the_last_one_counts_though_nothing_was_lost_now(tmp_path: Path) -> None:
+    store = open_store(tmp_path / "defer.db")
+    insert(store, call())
+    found = []
+    for _ in range(2):
+        start(store, limits())
+        found.append(put_right(store))
+    found.append(put_right(store))
+    store.close()
+
+    assert [(len(left.lost), left.has_suspects) for left in found] == [(1, False), (1, True), (0, True)]
