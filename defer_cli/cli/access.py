@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from socket import socket
 from typing import TYPE_CHECKING, Any, Self
@@ -16,7 +16,7 @@ from defer_cli.cli.failures import show_warning
 from defer_cli.client.connection import dial
 from defer_cli.client.routes import failure_error
 from defer_cli.domain.enqueue import Enqueue, Refused, Stored
-from defer_cli.domain.errors import CallRefused, DeferError, StoreError
+from defer_cli.domain.errors import CallRefused, DeferError, StoreError, StoreFull
 from defer_cli.engine.events import Note
 from defer_cli.link import lock
 from defer_cli.link.frames import (
@@ -264,7 +264,8 @@ def _opened_store(data: DataFolder) -> Iterator[Store]:
     try:
         yield store
     finally:
-        store.close()
+        with suppress(StoreFull):  # what was written is on disk: in the log, which is kept
+            store.close()
 
 
 class _Refusals:

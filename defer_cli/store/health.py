@@ -36,7 +36,7 @@ class Health(Protocol):
         """Fold what was written ahead into the database, without waiting for readers."""
 
     def close(self) -> None:
-        """Close the store."""
+        """Close the store; raise ``StoreError`` when what was written ahead could not be folded, and stays there."""
 
     def abandon(self) -> None:
         """Close the store after a fatal error: leave the files as they are, for the next start to recover."""

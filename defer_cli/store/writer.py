@@ -249,13 +249,12 @@ class Writer:
         return not self._held or is_hopeless
 
     def _close(self) -> None:
+        close = self._store.close if self._broken is None else self._store.abandon
         try:
-            if self._broken is None:
-                self._store.close()
-            else:
-                self._store.abandon()
-        except Exception:
+            close()
+        except Exception as error:
             _log.exception("the store could not be closed")
+            self._give_up_if_fatal(error)
 
     def _fold(self) -> None:
         """Checkpoint after the answers have left: nobody waits for it, and the log stays short."""

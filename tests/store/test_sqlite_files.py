@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import resource
 import sqlite3
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -227,6 +229,30 @@ def test_a_full_disk_refuses_the_transaction_and_nothing_else(path: Path) -> Non
         assert not refused.value.is_fatal
         assert enqueue(store)
         assert store._session.counters.count("compute", "created") == 2
+
+
+@contextmanager
+def no_file_grows_beyond(size: int) -> Iterator[None]:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_log_that_cannot_be_folded_at_the_end_is_told_and_kept(path: Path) -> None:
+    store = open_store(path)
+    insert(store, *[call() for _ in range(1_000)])
+    log = path.with_name("defer.db-wal").read_bytes()
+    with no_file_grows_beyond(path.stat().st_size), pytest.raises(StoreError, match="disk I/O error") as failed:
+        store.close()
+    kept = path.with_name("defer.db-wal").read_bytes()
+
+    assert failed.value.is_fatal
+    assert kept == log
+    with closing(open_reader(path)) as reader:
+        assert len(newest(reader, limit=2_000)) == 1_000
 
 
 def test_a_store_that_is_abandoned_keeps_its_log(path: Path) -> None:

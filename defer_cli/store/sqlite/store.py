@@ -292,7 +292,16 @@ class SqliteStore:
             self._session.checkpoint()
 
     def close(self) -> None:
-        """Close the store."""
+        """Close the store; raise ``StoreError`` when the log could not be folded into the database, and is kept.
+
+        SQLite folds it too as the last connection closes, but tells nobody of a failure.
+        """
+        if self._session.is_in_place():
+            try:
+                self.checkpoint()
+            except StoreError:
+                self.abandon()
+                raise
         with reporting(self._path):
             self._session.connection.close()
 

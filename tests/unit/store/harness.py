@@ -35,6 +35,7 @@ class Recorder:
         self.failure: Exception | None = None
         self.logs_failure: Exception | None = None
         self.checkpoint_failure: Exception | None = None
+        self.close_failure: Exception | None = None
         self.touch_failure: Exception | None = None
         self.touches = 0
         self.has_room = True
@@ -93,6 +94,8 @@ class Recorder:
     def close(self) -> None:
         self.steps.append("close")
         self._store.close()
+        if self.close_failure is not None:
+            raise self.close_failure
 
     def abandon(self) -> None:
         self.steps.append("abandon")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from defer_cli.domain.errors import StoreError, StoreFull
@@ -112,3 +114,18 @@ async def test_a_checkpoint_without_room_makes_room_before_a_call_is_lost(desk: 
     await desk.until_well()
 
     assert desk.states() == {"x": State.CREATED}
+
+
+@pytest.mark.parametrize("failure", [StoreError("disk I/O error", is_fatal=True), StoreFull("the disk is full")])
+async def test_a_store_that_fails_as_it_is_closed_is_told_and_stops_the_runner_where_that_is_fatal(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, failure: StoreError
+) -> None:
+    desk = Desk(tmp_path / "defer.db")
+    desk.store.close_failure = failure
+    desk.writer.start()
+    await desk.writer.stop()
+
+    assert [(record.levelname, record.message) for record in caplog.records] == [
+        ("ERROR", "the store could not be closed")
+    ]
+    assert desk.fatal == ([failure] if failure.is_fatal else [])
