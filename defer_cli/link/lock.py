@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import json
 import os
@@ -13,7 +12,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from defer_cli.domain.errors import StoreError, StoreFull
+from defer_cli.domain.disk import file_error
+from defer_cli.domain.errors import StoreError
 
 Holder: TypeAlias = Literal["runner", "command"]
 
@@ -36,7 +36,8 @@ def own(path: Path, holder: Holder) -> Iterator[None]:
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, json.dumps({"holder": holder, "pid": os.getpid()}).encode(), 0)
         yield
-        os.ftruncate(descriptor, 0)
+        with _telling(path):
+            os.ftruncate(descriptor, 0)
     finally:
         os.close(descriptor)
 
@@ -46,10 +47,7 @@ def _telling(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        is_full = error.errno == errno.ENOSPC
-        mend = "free disk space" if is_full else "make the folder writable for the user that runs defer"
-        problem = f"the data folder is not to be had: {error.strerror}"
-        raise (StoreFull if is_full else StoreError)(problem, where=str(path), mend=mend) from None
+        raise file_error(error, f"the data folder is not to be had: {error.strerror}", where=str(path)) from None
 
 
 @contextmanager

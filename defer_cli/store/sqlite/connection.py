@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from defer_cli.domain.disk import CHECK_DISK, FREE_SPACE, MAKE_WRITABLE, file_error
 from defer_cli.domain.errors import StoreError, StoreFull
 
 _WAL_BYTES = 8 * 1024 * 1024
@@ -27,13 +27,13 @@ _FATAL = frozenset({"CORRUPT", "NOTADB", "IOERR", "PROTOCOL"})
 _MENDS = {
     "BUSY": "end the program that holds the database, or wait for it",
     "LOCKED": "end the program that holds the database, or wait for it",
-    "FULL": "free disk space; queued executions are safe",
-    "READONLY": "make the file and its folder writable for the user that runs defer",
-    "PERM": "make the file and its folder writable for the user that runs defer",
+    "FULL": FREE_SPACE,
+    "READONLY": MAKE_WRITABLE,
+    "PERM": MAKE_WRITABLE,
     "CANTOPEN": "check that its folder exists and is writable",
     "CORRUPT": "restore a backup, or move the file away to begin anew",
     "NOTADB": "restore a backup, or move the file away to begin anew",
-    "IOERR": "check the disk; what was under way is decided at the next start",
+    "IOERR": CHECK_DISK,
 }
 
 
@@ -83,15 +83,13 @@ def open_reading(path: Path) -> sqlite3.Connection:
 
 @contextmanager
 def reporting(where: Path | str | None = None) -> Iterator[None]:
-    """Raise SQLite's errors as ``StoreError``."""
+    """Raise errors of SQLite and of files as ``StoreError``."""
     try:
         yield
     except sqlite3.Error as error:
         raise store_error(error, where) from error
     except OSError as error:
-        is_full = error.errno == errno.ENOSPC
-        kind, mend = (StoreFull, _MENDS["FULL"]) if is_full else (StoreError, _MENDS["PERM"])
-        raise kind(error.strerror or str(error), where=str(where or error.filename), mend=mend) from error
+        raise file_error(error, error.strerror or str(error), where=str(where or error.filename)) from error
 
 
 def store_error(error: sqlite3.Error, where: Path | str | None = None) -> StoreError:
@@ -127,7 +125,7 @@ def _require_writable(path: Path) -> None:
     """Raise before SQLite makes a log beside a file it may only read: one that it could not write later either."""
     for file in (path, *(path.with_name(path.name + suffix) for suffix in ("-wal", "-shm"))):
         if file.exists() and not os.access(file, os.R_OK | os.W_OK):
-            raise StoreError("the database's file may not be read and written", where=str(file), mend=_MENDS["PERM"])
+            raise StoreError("the database's file may not be read and written", where=str(file), mend=MAKE_WRITABLE)
 
 
 def is_network_file_system(kind: str | None) -> bool:

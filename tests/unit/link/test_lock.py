@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from defer_cli.domain.disk import CHECK_DISK
 from defer_cli.domain.errors import StoreError
 from defer_cli.link import lock
 
@@ -99,6 +101,23 @@ def test_a_holder_that_was_killed_holds_nothing(path: Path) -> None:
         first.wait()
         with lock.own(path, "runner"):
             assert json.loads(path.read_text())["pid"] == os.getpid()
+
+
+@pytest.mark.parametrize("nth", [1, 2])
+def test_a_disk_that_fails_at_its_file_is_told_at_the_beginning_and_at_the_end(
+    path: Path, monkeypatch: pytest.MonkeyPatch, nth: int
+) -> None:
+    failures = iter([number == nth for number in (1, 2)])
+
+    def truncate(descriptor: int, length: int) -> None:
+        if next(failures):
+            raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "ftruncate", truncate)
+    with pytest.raises(StoreError, match="Input/output error") as failed, lock.own(path, "runner"):
+        pass
+
+    assert (failed.value.where, failed.value.mend) == (str(path), CHECK_DISK)
 
 
 def test_a_holder_whose_block_raises_lets_go(path: Path) -> None:

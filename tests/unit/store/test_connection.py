@@ -1,10 +1,14 @@
-"""Which kinds of file systems the database is not put on."""
+"""Which kinds of file systems the database is not put on, and what an error of one means."""
 
 from __future__ import annotations
 
+import errno
+
 import pytest
 
-from defer_cli.store.sqlite.connection import is_network_file_system
+from defer_cli.domain.disk import CHECK_DISK
+from defer_cli.domain.errors import StoreError
+from defer_cli.store.sqlite.connection import is_network_file_system, reporting
 
 
 @pytest.mark.parametrize(
@@ -31,3 +35,11 @@ def test_what_lies_on_a_local_disk_is_none_in_user_space_either(kind: str) -> No
 
 def test_an_unknown_file_system_is_not_refused() -> None:
     assert not is_network_file_system(None)
+
+
+def test_a_disk_that_fails_under_a_file_is_not_taken_for_a_missing_right() -> None:
+    with pytest.raises(StoreError) as failed, reporting("/data/defer.db"):
+        raise OSError(errno.EIO, "Input/output error")
+
+    assert (failed.value.problem, failed.value.mend) == ("Input/output error", CHECK_DISK)
+    assert failed.value.is_fatal
