@@ -27,10 +27,13 @@ class Answer:
 
 
 def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Return the environment of a plain shell: no settings, no width; no API, for tests share one machine's ports."""
+    """Return the environment of a plain shell: no settings, no width; no API, for tests share one machine's ports.
+
+    No pytest loads schemathesis, which is here for tests of ours, is no user's, and takes a second to load.
+    """
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("DEFER_", "PYTEST"))}
     kept.pop("COLUMNS", None)
-    return {**kept, "DEFER_PORT": "off", **(extra or {})}
+    return {**kept, "DEFER_PORT": "off", "PYTEST_ADDOPTS": "-p no:schemathesis", **(extra or {})}
 
 
 def defer(folder: Path, *words: str, env: Mapping[str, str] | None = None) -> Answer:
