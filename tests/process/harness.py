@@ -43,17 +43,19 @@ from tests.store.harness import newest
 
 DEADLINE_SECONDS = 30.0
 _PAUSE_SECONDS = 0.005
+_LONGEST_PAUSE_SECONDS = 0.1
 FAST = "retry={'max_attempts': 2, 'initial_interval': 0.05, 'randomization_factor': 0}"
 """An option for functions under test: two retries, 50 and 75 ms apart."""
 
 
 def until(is_so: Callable[[], Any], what: str, *, seconds: float = DEADLINE_SECONDS) -> None:
-    """Return once ``is_so``; fail when it is not so in time."""
-    deadline = time.monotonic() + seconds
+    """Return once ``is_so``; fail when it is not so in time. What takes long is looked at less often."""
+    began = time.monotonic()
     while not is_so():
-        if time.monotonic() > deadline:
+        waited = time.monotonic() - began
+        if waited > seconds:
             raise TimeoutError(f"it did not come to be within {seconds:g} s: {what}")
-        time.sleep(_PAUSE_SECONDS)
+        time.sleep(min(max(_PAUSE_SECONDS, waited / 20), _LONGEST_PAUSE_SECONDS))
 
 
 class Project:
@@ -376,6 +378,8 @@ def is_noted(name):
     return os.path.exists(os.path.join({folder}, name))
 
 async def until_noted(name):
+    pause = 0.005
     while not is_noted(name):
-        await asyncio.sleep(0.005)
+        await asyncio.sleep(pause)
+        pause = min(1.05 * pause, 0.05)
 '''
