@@ -1,4 +1,4 @@
-"""Every engine passes the same suite: the fixtures open each in turn."""
+"""Every engine passes the same suite: the fixtures open each in turn, in memory."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 
 from defer_cli.store.contract import Reader, Store
+from tests.in_memory import folders, tmp_path
 from tests.store.harness import ENGINES, Clock, Engine
+
+__all__ = ["folders", "tmp_path"]
 
 
 @pytest.fixture
