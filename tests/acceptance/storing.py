@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import pty
 import subprocess
@@ -11,8 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from defer_cli.store.contract import Store
-from defer_cli.store.sqlite import open_store
-from tests.acceptance.command import DEADLINE_SECONDS, DEFER, Answer, defer, environment
+from defer_cli.store.sqlite import open_reader, open_store
+from tests.acceptance.command import DEADLINE_SECONDS, DEFER, Answer, environment
+from tests.store.harness import newest
 
 
 @contextmanager
@@ -29,8 +29,11 @@ def stored(project: Path) -> Iterator[Store]:
 
 def states(project: Path) -> dict[str, str]:
     """Return the state of each execution, newest first."""
-    shown = json.loads(defer(project, "executions", "--limit", "10000", "--json").out)
-    return {one["id"]: one["state"] for one in shown["items"]}
+    reader = open_reader(project / ".defer" / "defer.db")
+    try:
+        return {one.id: str(one.state) for one in newest(reader, limit=10_000)}
+    finally:
+        reader.close()
 
 
 def answered(folder: Path, words: list[str], answer: str = "", *, env: Mapping[str, str] | None = None) -> Answer:

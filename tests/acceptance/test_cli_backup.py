@@ -15,10 +15,17 @@ from defer_cli.store.contract import Mark
 from defer_cli.store.sqlite.copying import RESTORED
 from defer_cli.store.sqlite.reader import open_reader
 from tests.acceptance.command import defer, environment, living, write_function
+from tests.acceptance.staging import put
 from tests.acceptance.storing import answered, states, stored
 from tests.store.harness import call, insert
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(180)]
+
+
+def stored_call(project: Path) -> str:
+    """Have a call in the store, and return its id."""
+    with stored(project) as store:
+        return put(store, "greet", "Ada")
 
 
 def names(folder: Path) -> set[str]:
@@ -42,7 +49,7 @@ def test_a_backup_holds_what_was_stored_and_a_restore_brings_it_back(project: Pa
 
 
 def test_a_backup_is_one_file_for_its_owner(project: Path, tmp_path: Path) -> None:
-    defer(project, "trigger", "greet", "Ada")
+    stored_call(project)
     folder = tmp_path / "backups"
     folder.mkdir()
     told = json.loads(defer(project, "backup", str(folder / "one.db"), "--json").out)
@@ -101,7 +108,7 @@ def test_no_tick_from_before_the_restore_is_owed(project: Path, tmp_path: Path) 
 
 
 def test_nothing_is_restored_over_a_runner(project: Path, tmp_path: Path) -> None:
-    defer(project, "trigger", "greet", "Ada")
+    stored_call(project)
     backup = tmp_path / "one.db"
     defer(project, "backup", str(backup))
     with living(project, "run", ready='message="runner ready"'):
@@ -112,7 +119,7 @@ def test_nothing_is_restored_over_a_runner(project: Path, tmp_path: Path) -> Non
 
 
 def test_a_damaged_database_is_replaced_and_kept(project: Path, tmp_path: Path) -> None:
-    id = defer(project, "trigger", "greet", "Ada").out.strip()
+    id = stored_call(project)
     backup = tmp_path / "one.db"
     defer(project, "backup", str(backup))
     (project / ".defer" / "defer.db").write_bytes(b"not a database" * 1_000)
@@ -126,7 +133,7 @@ def test_a_damaged_database_is_replaced_and_kept(project: Path, tmp_path: Path) 
 
 @pytest.mark.parametrize("damage", ["text", "cut", "empty", "other"])
 def test_what_is_no_backup_changes_nothing(damage: str, project: Path, tmp_path: Path) -> None:
-    id = defer(project, "trigger", "greet", "Ada").out.strip()
+    id = stored_call(project)
     backup = tmp_path / "one.db"
     defer(project, "backup", str(backup))
     if damage == "other":
@@ -159,7 +166,7 @@ def test_what_is_no_backup_changes_nothing(damage: str, project: Path, tmp_path:
 def test_what_is_asked_wrongly_is_said_before_anything_is_changed(
     words: tuple[str, ...], code: int, told: str, project: Path, tmp_path: Path
 ) -> None:
-    id = defer(project, "trigger", "greet", "Ada").out.strip()
+    id = stored_call(project)
     there, backup = tmp_path / "there", tmp_path / "one.db"
     there.write_text("mine")
     defer(project, "backup", str(backup))
@@ -178,7 +185,7 @@ def test_where_nothing_was_stored_there_is_nothing_to_copy(project: Path, tmp_pa
 
 
 def test_on_a_terminal_a_restore_asks_once(project: Path, tmp_path: Path) -> None:
-    defer(project, "trigger", "greet", "Ada")
+    stored_call(project)
     backup = tmp_path / "one.db"
     defer(project, "backup", str(backup))
     refused = answered(project, ["restore", str(backup)], "n\n")
