@@ -39,6 +39,8 @@ def _plan(connection: sqlite3.Connection, statement: str) -> str:
         ("HAS_ISOLATED", "INDEX executions_isolated"),
         ("HAS_RUNNER_SUSPECTS", "INDEX executions_isolated"),
         ("HAS_RUNNER_SUSPECTS", "e USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
+        ("GUILTY", "e USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
+        ("TAKE_BACK_LEFT", "e USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
         ("STEP_BACK_ISOLATED", "executions_isolated (scheduled_us>?)"),
         ("CLAIM_READ", "e USING INTEGER PRIMARY KEY"),
         ("CLAIM", "executions USING INTEGER PRIMARY KEY"),

@@ -11,6 +11,8 @@ from defer_cli.store.sqlite.blocks import STATE_BITS
 from defer_cli.store.sqlite.session import Session
 from defer_cli.store.sqlite.statements import as_list
 
+_LEFT = STATE_BITS[State.STARTED] | STATE_BITS[State.ABORTING]
+
 
 def take_back(session: Session, *, limit: int) -> list[Running]:
     """Make what a dead runner left started created again, aborting aborted; all but what ``guilty`` returns."""
@@ -20,7 +22,7 @@ def take_back(session: Session, *, limit: int) -> list[Running]:
     if left == 0:
         return []
     charged = guilty(session)
-    rows = session.execute(statements.TAKE_BACK_LEFT, (charged.seq if charged else 0, left)).fetchall()
+    rows = session.execute(statements.TAKE_BACK_LEFT, (_LEFT, charged.seq if charged else 0, left)).fetchall()
     ended: list[Running] = []
     for row in rows:
         running = running_of(row)
@@ -51,7 +53,7 @@ def guilty(session: Session) -> Running | None:
     """Return what a dead runner left started that is to be charged with its death, which counts as a loss."""
     if session.counters.total(State.STARTED) == 0:
         return None
-    row = session.execute(statements.GUILTY, (LOSSES_TO_CHARGE,)).fetchone()
+    row = session.execute(statements.GUILTY, (STATE_BITS[State.STARTED], LOSSES_TO_CHARGE)).fetchone()
     if row is None:
         return None
     running = running_of(row)

@@ -159,12 +159,17 @@ SELECT min(discard_us) FROM executions WHERE state = 'created' AND attempt = 0 A
 """
 
 TAKE_BACK_LEFT = """
-SELECT seq, id, function, state, attempt, charged, scheduled_us, isolation, losses, parent, started_us
-FROM executions WHERE state IN ('started', 'aborting') AND seq <> ? ORDER BY seq DESC LIMIT ?
+SELECT e.seq, e.id, e.function, e.state, e.attempt, e.charged, e.scheduled_us, e.isolation, e.losses, e.parent,
+       e.started_us
+FROM blocks CROSS JOIN executions AS e ON e.seq BETWEEN blocks.block << 8 AND (blocks.block << 8) + 255
+WHERE blocks.states & ? AND +e.state IN ('started', 'aborting') AND e.seq <> ? ORDER BY e.seq DESC LIMIT ?
 """
 GUILTY = """
-SELECT seq, id, function, state, attempt, charged, scheduled_us, isolation, losses, parent, started_us
-FROM executions WHERE state = 'started' AND isolation > 0 AND losses + 1 >= ? ORDER BY started_us DESC, seq DESC LIMIT 1
+SELECT e.seq, e.id, e.function, e.state, e.attempt, e.charged, e.scheduled_us, e.isolation, e.losses, e.parent,
+       e.started_us
+FROM blocks CROSS JOIN executions AS e ON e.seq BETWEEN blocks.block << 8 AND (blocks.block << 8) + 255
+WHERE blocks.states & ? AND +e.state = 'started' AND e.isolation > 0 AND e.losses + 1 >= ?
+ORDER BY e.started_us DESC, e.seq DESC LIMIT 1
 """
 HAS_RUNNER_SUSPECTS = """
 SELECT EXISTS (
