@@ -229,9 +229,13 @@ class Store(Health, Protocol):
     def guilty(self) -> Running | None:
         """Return what is to be charged with the death of a runner; None: nothing is. Its ``losses`` count that death.
 
-        It was isolated, and found started by the third death in a row. Of several it is the one that started last: they
-        are run one at a time, so that the others were waiting.
+        It was isolated, and found started by the third death in a row. Of all that were isolated it is the one that
+        started or went on last: they are run one at a time, so that the others were waiting. Where that one was not
+        found so often, nobody is charged.
         """
+
+    def go_on(self, *, seq: int, attempt: int) -> bool:
+        """Note that a started attempt goes on after a wait; True when it was started."""
 
     def has_runner_suspects(self) -> bool:
         """Return whether anything unfinished is to be run isolated since two runners in a row, or more, died with it.

@@ -215,7 +215,20 @@ class StoreAndModel(RuleBasedStateMachine):
                     row.scheduled_us = max(later, self._clock.now_us)
             else:
                 assert (self._store.abort(row.id) is not None) is (row.state is State.STARTED)
-                row.state = State.ABORTING if row.state is State.STARTED else row.state
+                if row.state is State.STARTED:
+                    row.state, row.went_on_us = State.ABORTING, self._clock.now_us
+
+    @rule(data=st.data())
+    def go_on(self, data: st.DataObject) -> None:
+        if not self._leases:
+            return
+        running = data.draw(st.sampled_from(self._leases[-8:]))
+        row = self._row(running.id)
+        is_held = row is not None and row.state is State.STARTED and running.attempt == row.attempt
+        with self._store.transaction():
+            assert self._store.go_on(seq=running.seq, attempt=running.attempt) is is_held
+        if row is not None and is_held:
+            row.went_on_us = self._clock.now_us
 
     @rule(data=st.data())
     def end_an_abort(self, data: st.DataObject) -> None:

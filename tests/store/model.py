@@ -26,6 +26,7 @@ class Row:
     charged: int = 0
     losses: int = 0
     started_us: int = 0
+    went_on_us: int = 0
     finished_us: int = 0
 
     @property
@@ -126,7 +127,7 @@ class Model:
     def _start(self, row: Row, now: int) -> None:
         row.state = State.STARTED
         row.attempt += 1
-        row.started_us = now
+        row.started_us = row.went_on_us = now
 
     def _is_behind(self, row: Row) -> bool:
         return any(
@@ -140,11 +141,12 @@ class Model:
     def take_back(self, now: int) -> None:
         """Do what a start does about a runner that has died."""
         started = [row for row in self.rows if row.state is State.STARTED]
-        guilty = max(
-            (row for row in started if row.isolation > 0 and row.losses >= 2),
-            key=lambda row: (row.started_us, row.seq),
+        last = max(
+            (row for row in self.rows if row.isolation > 0 and row.state in RUNNING_STATES),
+            key=lambda row: (row.went_on_us, row.seq),
             default=None,
         )
+        guilty = last if last in started and last.losses >= 2 else None
         for row in started:
             if row is not guilty:
                 row.state = State.CREATED

@@ -134,6 +134,60 @@ def test_of_several_that_were_isolated_the_one_that_started_last_is_charged(
     assert _take_back(store) == [(waits.id, 3)]
 
 
+def test_one_that_went_on_after_one_that_waits_had_started_is_charged(store: Store, clock: Clock) -> None:
+    insert(store, call(), call())
+    for _ in range(2):
+        start(store, isolated=2)
+        _take_back(store)
+    (kills,) = start(store, isolated=1)
+    clock.forward(1)
+    (waits,) = start(store, isolated=1)
+    clock.forward(1)
+    with store.transaction():
+        went_on = store.go_on(seq=kills.seq, attempt=kills.attempt)
+    found = store.guilty()
+
+    assert went_on is True
+    assert found is not None
+    assert found.id == kills.id
+    assert _take_back(store) == [(waits.id, 3)]
+
+
+def test_one_that_waits_is_not_charged_when_what_was_charged_before_kills_again(store: Store, clock: Clock) -> None:
+    insert(store, call(), call())
+    for _ in range(2):
+        start(store, isolated=2)
+        _take_back(store)
+    waits, kills = start(store, isolated=2)
+    apply(store, retry(kills, scheduled_us=NOON, isolation=Isolation.KILLER))
+    clock.forward(1)
+    start(store, isolated=1)
+
+    assert store.guilty() is None
+    assert [_take_back(store, limit=1) for _ in range(2)] == [[(waits.id, 3)], [(kills.id, 1)]]
+    assert store.guilty() is None
+
+
+def test_one_that_waits_is_not_charged_when_one_that_is_aborted_was_the_last(store: Store, clock: Clock) -> None:
+    insert(store, call(), call())
+    for _ in range(2):
+        start(store, isolated=2)
+        _take_back(store)
+    _, aborts = start(store, isolated=2)
+    clock.forward(1)
+    abort(store, aborts.id)
+
+    assert store.guilty() is None
+
+
+def test_what_has_ended_does_not_go_on(store: Store) -> None:
+    enqueue(store)
+    (running,) = start(store)
+    apply(store, succeed(running))
+    with store.transaction():
+        assert store.go_on(seq=running.seq, attempt=running.attempt) is False
+
+
 def test_a_store_has_runner_suspects_from_the_second_death_on_until_they_have_ended(store: Store) -> None:
     has = [store.has_runner_suspects()]
     enqueue(store)

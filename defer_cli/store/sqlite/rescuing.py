@@ -53,12 +53,18 @@ def guilty(session: Session) -> Running | None:
     """Return what a dead runner left started that is to be charged with its death, which counts as a loss."""
     if session.counters.total(State.STARTED) == 0:
         return None
-    row = session.execute(statements.GUILTY, (STATE_BITS[State.STARTED], LOSSES_TO_CHARGE)).fetchone()
+    row = session.execute(statements.GUILTY, (_LEFT, LOSSES_TO_CHARGE)).fetchone()
     if row is None:
         return None
     running = running_of(row)
     running.losses += 1
     return running
+
+
+def go_on(session: Session, *, seq: int, attempt: int) -> bool:
+    """Note that a started attempt goes on after a wait."""
+    session.require_transaction()
+    return session.execute(statements.GO_ON, (session.now(), seq, attempt)).rowcount == 1
 
 
 def has_runner_suspects(session: Session) -> bool:

@@ -162,15 +162,19 @@ TAKE_BACK_LEFT = """
 SELECT e.seq, e.id, e.function, e.state, e.attempt, e.charged, e.scheduled_us, e.isolation, e.losses, e.parent,
        e.started_us
 FROM blocks CROSS JOIN executions AS e ON e.seq BETWEEN blocks.block << 8 AND (blocks.block << 8) + 255
-WHERE blocks.states & ? AND +e.state IN ('started', 'aborting') AND e.seq <> ? ORDER BY e.seq DESC LIMIT ?
+WHERE blocks.states & ? AND +e.state IN ('started', 'aborting') AND e.seq <> ?
+ORDER BY e.isolation <= 0, e.updated_us, e.seq LIMIT ?
 """
 GUILTY = """
-SELECT e.seq, e.id, e.function, e.state, e.attempt, e.charged, e.scheduled_us, e.isolation, e.losses, e.parent,
-       e.started_us
-FROM blocks CROSS JOIN executions AS e ON e.seq BETWEEN blocks.block << 8 AND (blocks.block << 8) + 255
-WHERE blocks.states & ? AND +e.state = 'started' AND e.isolation > 0 AND e.losses + 1 >= ?
-ORDER BY e.started_us DESC, e.seq DESC LIMIT 1
+SELECT * FROM (
+    SELECT e.seq, e.id, e.function, e.state, e.attempt, e.charged, e.scheduled_us, e.isolation, e.losses, e.parent,
+           e.started_us
+    FROM blocks CROSS JOIN executions AS e ON e.seq BETWEEN blocks.block << 8 AND (blocks.block << 8) + 255
+    WHERE blocks.states & ? AND +e.state IN ('started', 'aborting') AND e.isolation > 0
+    ORDER BY e.updated_us DESC, e.seq DESC LIMIT 1)
+WHERE state = 'started' AND losses + 1 >= ?
 """
+GO_ON = "UPDATE executions SET updated_us = ? WHERE seq = ? AND attempt = ? AND state = 'started'"
 HAS_RUNNER_SUSPECTS = """
 SELECT EXISTS (
     SELECT 1 FROM executions INDEXED BY executions_isolated WHERE state = 'created' AND isolation > 0 AND losses >= ?1

@@ -178,6 +178,10 @@ class SqliteStore:
         """Return what a dead runner left started that is to be charged with its death."""
         return rescuing.guilty(self._session)
 
+    def go_on(self, *, seq: int, attempt: int) -> bool:
+        """Note that a started attempt goes on after a wait."""
+        return rescuing.go_on(self._session, seq=seq, attempt=attempt)
+
     def has_runner_suspects(self) -> bool:
         """Return whether anything unfinished is suspected of killing runners."""
         return rescuing.has_runner_suspects(self._session)
