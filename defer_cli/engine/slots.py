@@ -32,13 +32,11 @@ class Slots:
 
     def retired(self, worker: WorkerProcess) -> None:
         """A worker takes no more work: its free slots are gone, what it runs goes on."""
-        if worker.takes_work:
-            self._grant(worker.load - self._size)
+        self._withdraw_free(worker)
 
     def blocked(self, worker: WorkerProcess) -> None:
         """Nothing goes on in a worker: its free slots are gone until it is ``unblocked``."""
-        if worker.takes_work:
-            self._grant(worker.load - self._size)
+        self._withdraw_free(worker)
         worker.is_blocked = True
 
     def unblocked(self, worker: WorkerProcess) -> None:
@@ -85,6 +83,10 @@ class Slots:
         self._take(assigned)
         if answer is not None:
             answer()
+
+    def _withdraw_free(self, worker: WorkerProcess) -> None:
+        if worker.takes_work:
+            self._grant(worker.load - self._size)
 
     def _freed(self, worker: WorkerProcess) -> None:
         """A slot is free: who waited in the worker was there before anything that could be claimed."""
