@@ -1,4 +1,4 @@
-"""Debian's Chromium, steered by Playwright: one for each process that runs tests."""
+"""Debian's Chromium, steered by Playwright: one for each process that runs tests. The shell has no windows to draw."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from contextlib import asynccontextmanager
 
 from playwright.async_api import Browser, async_playwright
 
-_HOW = "`apt-get install chromium` as root, or name another one: CHROMIUM=/path/to/chromium"
+_ONES = ("chromium-headless-shell", "chromium")
+_HOW = "`apt-get install chromium-headless-shell` as root, or name another one: CHROMIUM=/path/to/chromium"
 _NAMES = "MAP *.test 127.0.0.1"
 """Names of this machine that browsers do not trust as they trust localhost, each of them a site of its own."""
 
@@ -20,7 +21,8 @@ class NoChromium(Exception):
 
 def path_of_chromium() -> str:
     """Return where it is; raise ``NoChromium``."""
-    path = shutil.which(os.environ.get("CHROMIUM") or "chromium")
+    named = os.environ.get("CHROMIUM")
+    path = next(filter(None, map(shutil.which, [named] if named else _ONES)), None)
     if path is None:
         raise NoChromium(f"the console is tested in Chromium, and there is none: {_HOW}")
     return path
