@@ -27,6 +27,7 @@ from defer_cli.engine.endings import GRACE_SECONDS, Endings
 from defer_cli.engine.events import Aborting, LeftQueue, Listener, Started, WorkerDied
 from defer_cli.engine.isolated import Isolated, Marked
 from defer_cli.engine.outcomes import outcome_of
+from defer_cli.engine.places import Places
 from defer_cli.engine.roster import Roster
 from defer_cli.engine.slots import Slots
 from defer_cli.engine.standstill import Standstill
@@ -46,7 +47,8 @@ class Dispatcher:
     """Keeps no queue: free slots go to the writer's claim, what it took goes to workers at once."""
 
     def __init__(self, *, slots: int, has_suspects: bool = False, listener: Listener, clock: Callable[[], int]) -> None:
-        self._slots = Slots(slots, self._grant, self._grant_isolated)
+        self._places = Places()
+        self._slots = Slots(slots, self._grant, self._places)
         self._listener = listener
         self._clock = clock
         self._roster = Roster()
@@ -57,7 +59,7 @@ class Dispatcher:
         self._endings = Endings(self._watch)
         self._deadlines = self._endings.deadlines
         self._isolated = Isolated(
-            self._roster, has_suspects=has_suspects, begin=self._begin_isolated, put_back=self._put_back
+            self._roster, self._places, has_suspects=has_suspects, begin=self._begin_isolated, put_back=self._put_back
         )
         self._is_draining = False
         self._freed = 0
@@ -92,6 +94,7 @@ class Dispatcher:
             self._next_due_us = claim.next_due_us
             self.on_next_due()
         if claim.started:
+            self._places.claimed(claim.isolated)
             again = [running.id for running in claim.started if running.attempt > 1]
             if again:
                 self._hand_out_again(claim.started, again)
@@ -207,7 +210,7 @@ class Dispatcher:
 
     def _end_unplaced(self, running: Running) -> None:
         """End an attempt that no worker has seen."""
-        (self._grant_isolated if running.isolation > 0 else self.writer.grant)(1)
+        (self._places.add if running.isolation > 0 else self.writer.grant)(1)
         self._write([self._move(running, None, Died("no worker took it"), Reason.STOP, self._clock())])
 
     def worker_ready(self, worker: WorkerProcess) -> None:
@@ -225,9 +228,6 @@ class Dispatcher:
     def _unblocked(self, worker: WorkerProcess) -> None:
         self._slots.unblocked(worker)
         self.pool.trim_later()
-
-    def _grant_isolated(self, places: int) -> None:
-        self.writer.grant_isolated(places)
 
     def _grant(self, slots: int) -> None:
         self._freed += slots
@@ -369,7 +369,7 @@ class Dispatcher:
     @property
     def only_waits(self) -> bool:
         """Whether all that runs waits for executions which do not: while nothing is claimed, they never will."""
-        is_settling = self._roster.is_on_its_way or not self.writer.is_idle
+        is_settling = self._roster.is_on_its_way or not self.writer.is_idle or self._places.is_settling
         return not is_settling and all(one.only_waits for one in self._assigned.values())
 
     async def until_idle(self) -> None:

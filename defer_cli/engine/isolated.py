@@ -7,10 +7,11 @@ import logging
 from collections.abc import Callable
 
 from defer_cli.domain.settle import Running
+from defer_cli.engine.places import Places
 from defer_cli.engine.roster import Roster
 from defer_cli.store.writer import Writer
 from defer_cli.workers.pool import Crew, Pool
-from defer_cli.workers.process import WorkerProcess
+from defer_cli.workers.process import Assigned, WorkerProcess
 
 PLACES = 2
 """So many run at a time; those that wait for others do not count. One does while a runner's killer is looked for."""
@@ -28,12 +29,14 @@ class Isolated:
     runs once more, in a fresh one. That way what is innocent costs no process each.
 
     While there are ``suspects`` that runners have died with again and again, one runs at a time: two could not be told
-    apart when the next runner dies. There are no new ones while a runner lives.
+    apart when the next runner dies. There are no new ones while a runner lives. Where one goes on that was not
+    to, since its wait was cut, what runs beside it is interrupted.
     """
 
     def __init__(
         self,
         roster: Roster,
+        places: Places,
         *,
         has_suspects: bool,
         begin: Callable[[Running, Crew, WorkerProcess, Marked], None],
@@ -47,7 +50,9 @@ class Isolated:
         self._needs_fresh: set[int] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_stopping = False
-        self._places = 1 if has_suspects else PLACES
+        self._places = places
+        places.on_crowded = self._interrupt_others
+        self._count = 1 if has_suspects else PLACES
         self._writer: Writer
         self.pool: Pool
 
@@ -55,12 +60,13 @@ class Isolated:
         """Learn who claims for it and who starts processes."""
         self._writer = writer
         self.pool = pool
-        writer.grant_isolated(self._places)
+        self._places.attach(writer)
+        self._places.add(self._count)
 
     def take(self, running: Running, marked: Marked) -> None:
         """Run what was claimed as soon as there is a process for it; until then it is in hand."""
         crew = self.pool.route(running.function)
-        if crew is None or self._is_stopping:
+        if crew is None or self._is_stopping or self._would_crowd:
             self._put_back(running)
             return
         worker = None if running.seq in self._needs_fresh else self._idle_of(crew)
@@ -94,7 +100,7 @@ class Isolated:
         self._is_stopping = True
 
     def _look_for_suspects(self) -> None:
-        if self._places < PLACES and not self._is_stopping:
+        if self._count < PLACES and not self._is_stopping:
             asyncio.get_running_loop().call_soon(self._ask)  # the writer has what the attempt came to by then
 
     def _ask(self) -> None:
@@ -102,8 +108,19 @@ class Isolated:
 
     def _answered(self, asked: asyncio.Future[bool]) -> None:
         if asked.exception() is None and not asked.result():
-            more, self._places = PLACES - self._places, PLACES
-            self._writer.grant_isolated(more)
+            more, self._count = PLACES - self._count, PLACES
+            self._places.add(more)
+
+    @property
+    def _would_crowd(self) -> bool:
+        return self._count < PLACES and self._places.is_crowded
+
+    def _interrupt_others(self, assigned: Assigned) -> None:
+        if self._count == PLACES or self._is_stopping:
+            return
+        for worker in list(self._crews):
+            if any(not (one is assigned or one.is_waiting or one.is_ending) for one in worker.assigned.values()):
+                worker.condemn(f"was killed: {assigned.running.function} goes on, and is to run alone")
 
     def _idle_of(self, crew: Crew) -> WorkerProcess | None:
         for worker, its_crew in list(self._idle.items()):
@@ -124,7 +141,7 @@ class Isolated:
         else:
             self._crews[worker] = crew
         is_wanted = bool(self._roster.let_go([running]))
-        if is_wanted and worker is not None and not self._is_stopping:
+        if is_wanted and worker is not None and not (self._is_stopping or self._would_crowd):
             self._needs_fresh.discard(running.seq)
             self._place(running, crew, worker, marked)
             return

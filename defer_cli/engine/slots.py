@@ -4,22 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from defer_cli.engine.places import Answer, Places, occupy
 from defer_cli.workers.process import Assigned, WorkerProcess
-
-Answer = Callable[[], None]
 
 
 class Slots:
     """Lets no worker run more than ``size`` attempts that do not wait.
 
-    ``grant`` lets the claim take so many more executions, fewer when negative; ``grant_isolated`` so many more that are
-    to be run isolated.
+    ``grant`` lets the claim take so many more executions, fewer when negative. What runs in a process beyond the pool
+    has one of ``places`` instead of a slot.
     """
 
-    def __init__(self, size: int, grant: Callable[[int], None], grant_isolated: Callable[[int], None]) -> None:
+    def __init__(self, size: int, grant: Callable[[int], None], places: Places) -> None:
         self._size = size
         self._grant = grant
-        self._grant_isolated = grant_isolated
+        self._places = places
         self._resuming: dict[WorkerProcess, dict[Assigned, Answer]] = {}
 
     def have_room(self, load: int) -> bool:
@@ -57,6 +56,8 @@ class Slots:
             worker.waiting -= 1
             if (answer := self._stop_resuming(assigned)) is not None:
                 answer()
+        elif worker.is_alone:
+            self._places.freed()
         else:
             self._freed(worker)
 
@@ -65,13 +66,18 @@ class Slots:
         if not assigned.is_waiting:
             assigned.is_waiting = True
             assigned.process.waiting += 1
-            self._freed(assigned.process)
+            if assigned.process.is_alone:
+                self._places.add(1)
+            else:
+                self._freed(assigned.process)
         elif (answer := self._stop_resuming(assigned)) is not None:
             answer()
 
     def resume(self, assigned: Assigned, answer: Answer) -> None:
         """An attempt waits for nothing any more: answer as soon as its worker has a slot for it."""
-        if self.have_room(assigned.process.load):
+        if assigned.process.is_alone:
+            self._places.resume(assigned, answer)
+        elif self.have_room(assigned.process.load):
             self._take(assigned)
             answer()
         else:
@@ -79,8 +85,11 @@ class Slots:
 
     def resume_now(self, assigned: Assigned) -> None:
         """An attempt goes on by itself, its wait was cut: it has a slot, even if that is one too many."""
-        answer = self._stop_resuming(assigned)
-        self._take(assigned)
+        if assigned.process.is_alone:
+            answer = self._places.resume_now(assigned)
+        else:
+            answer = self._stop_resuming(assigned)
+            self._take(assigned)
         if answer is not None:
             answer()
 
@@ -95,28 +104,22 @@ class Slots:
         while resuming and self.have_room(worker.load):
             assigned = next(iter(resuming))
             answer = resuming.pop(assigned)
-            self._occupy(assigned)
+            occupy(assigned)
             left -= 1
             answer()
         if resuming is not None and not resuming:
             del self._resuming[worker]
-        if left and worker.is_alone:
-            self._grant_isolated(left)
-        elif left and worker.takes_work:
+        if left and worker.takes_work:
             self._grant(left)
 
     def _take(self, assigned: Assigned) -> None:
-        self._occupy(assigned)
-        if assigned.process.is_alone:
-            self._grant_isolated(-1)
-        elif assigned.process.takes_work:
+        occupy(assigned)
+        if assigned.process.takes_work:
             self._grant(-1)
 
-    def _occupy(self, assigned: Assigned) -> None:
-        assigned.is_waiting = False
-        assigned.process.waiting -= 1
-
     def _stop_resuming(self, assigned: Assigned) -> Answer | None:
+        if assigned.process.is_alone:
+            return self._places.stop_resuming(assigned)
         resuming = self._resuming.get(assigned.process)
         if resuming is None:
             return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from defer_cli.domain.states import State
+from defer_cli.domain.states import FINAL_STATES, State
 from tests.faults.figures import tell
 from tests.process.harness import Project, Runner, until
 
@@ -128,3 +128,80 @@ def test_what_waits_while_a_function_kills_its_runner_is_never_charged(
     )
     assert [project.get(id).state for id in ids] == [State.FAILED, State.SUCCEED, State.SUCCEED]
     assert charged == [1, 0, 0]
+
+
+def kills(*, after: str) -> str:
+    return f"""
+import signal
+from .child import child
+@defer(retry={{'max_attempts': 1, 'initial_interval': 0, 'randomization_factor': 0}})
+async def killer():
+    try:
+        {after}
+    except TimeoutError:
+        pass
+    await asyncio.sleep(0.3)
+    os.kill(os.getppid(), signal.SIGKILL)
+    await asyncio.sleep(60)
+"""
+
+
+def waits(*, until_over: str) -> str:
+    return f"""
+from .child import child
+from .killer import killer
+from defer_cli import ExecutionFailed
+@defer(retry={{'max_attempts': 3, 'initial_interval': 0, 'randomization_factor': 0}})
+async def innocent():
+    try:
+        {until_over}
+    except ExecutionFailed:
+        pass
+"""
+
+
+WAIT = "await await_result(child)(1)"
+WAIT_IN_VAIN = "await asyncio.wait_for(await_result(child)(3), 1)"
+
+
+@pytest.mark.parametrize(
+    ("fault", "killer", "innocent"),
+    [
+        ("waited for another", WAIT, "await asyncio.sleep(3)"),
+        ("waited for another, as its neighbour does,", WAIT, "await await_result(child)(3)"),
+        ("waited for another, which it gave up,", WAIT_IN_VAIN, "await asyncio.sleep(3)"),
+        ("is waited for", "pass", "await await_result(killer)()"),
+    ],
+    ids=["waits", "both wait", "waits in vain", "is waited for"],
+)
+def test_who_is_there_when_a_function_kills_its_runner_after_a_wait_is_never_charged(
+    project: Project, fault: str, killer: str, innocent: str
+) -> None:
+    project.write(
+        child="@defer\nasync def child(seconds):\n    await asyncio.sleep(seconds)\n",
+        killer=kills(after=killer),
+        innocent=waits(until_over=innocent),
+    )
+    with project.run("--workers", "2") as runner, runner.client() as client:
+        called = "" if "killer" in innocent else client.call("killer")
+        other = client.call("innocent")
+        runner.process.wait(30)
+    id = called or project.children(other)[0].id
+    deaths = 1
+    while project.get(id).state is not State.FAILED:
+        assert deaths < MOST_DEATHS, project.attempts(id)
+        assert project.get(other).charged == 0, project.attempts(other)
+        runner = project.start("--workers", "2")
+        deaths += died_first(runner, project, id)
+    until(lambda: project.get(other).state in FINAL_STATES, "the end of the other")
+    runner.kill()
+
+    end, charged = project.get(other).state, project.get(other).charged
+    tell(
+        5,
+        fault=f"a function that {fault} kills its runner again and again, beside another",
+        runs=1,
+        found=f"failed after {deaths} deaths of the runner, innocents charged: {charged}",
+    )
+    assert (end, charged) == (State.SUCCEED, 0)
+    assert project.get(id).charged == 1

@@ -38,11 +38,16 @@ class FakeStore:
 
     def __init__(self) -> None:
         self.marked: dict[str, dict[bytes, int]] = {}
+        self.went_on: list[int] = []
         self.has_suspects = False
         self.looks = 0
 
     def marked_children(self, parents: Sequence[str]) -> dict[str, dict[bytes, int]]:
         return {parent: self.marked[parent] for parent in parents if parent in self.marked}
+
+    def go_on(self, *, seq: int, attempt: int) -> bool:
+        self.went_on.append(seq)
+        return True
 
     def has_runner_suspects(self) -> bool:
         self.looks += 1
@@ -250,8 +255,10 @@ class Stage:
         self.dispatcher.worker_died(worker)
 
     def claim(self, *started: Running) -> None:
-        self.writer.granted -= len(started)
-        self.dispatcher.claimed(Claim(list(started), []))
+        isolated = sum(one.isolation > 0 for one in started)
+        self.writer.granted -= len(started) - isolated
+        self.writer.granted_isolated -= isolated
+        self.dispatcher.claimed(Claim(list(started), [], isolated=isolated))
 
     def wait(self, seq: int, id: str, function: str = "compute") -> int:
         """Have an attempt wait for an execution that has not ended; return the number of the wait."""

@@ -12,6 +12,7 @@ from defer_cli.domain.errors import WaitRefused
 from defer_cli.domain.execution import ExecutionError
 from defer_cli.domain.settle import Move
 from defer_cli.domain.states import State
+from defer_cli.engine.places import Places
 from defer_cli.engine.slots import Slots
 from defer_cli.engine.waiting import Waiting
 from defer_cli.link.frames import Ended, Failure
@@ -45,7 +46,7 @@ class Bench:
         self.granted = 0
         process = cast("WorkerProcess", self.worker)
         self.attempts = {seq: Assigned(running(seq), spec(), process, span=1.0, deadline=1.0) for seq in (7, 8)}
-        self.waiting = Waiting(Slots(10, self.grant, self.grant), self.attempts.get)
+        self.waiting = Waiting(Slots(10, self.grant, Places()), self.attempts.get)
 
     def grant(self, slots: int) -> None:
         self.granted += slots
