@@ -261,11 +261,18 @@ def _opened_store(data: DataFolder) -> Iterator[Store]:
     from defer_cli.store.sqlite.store import open_store
 
     store = open_store(Path(data.database), is_brief=True)
+    close = store.close
+    told: type[StoreError] = StoreFull  # what was written is on disk: in the log, which is kept
     try:
         yield store
+    except StoreError as error:
+        told = StoreError  # by the one that is raised
+        if error.is_fatal:
+            close = store.abandon
+        raise
     finally:
-        with suppress(StoreFull):  # what was written is on disk: in the log, which is kept
-            store.close()
+        with suppress(told):
+            close()
 
 
 class _Refusals:
