@@ -214,6 +214,7 @@ class Runner:
             on_applied=self._dispatcher.applied,
             on_fatal=self._broke,
             apply=self._build_alerting(store) or (lambda store, moves: store.apply(moves)),
+            ahead=self._dispatcher,
         )
         self._pool = Pool(
             size=settings.workers,

@@ -24,19 +24,20 @@ from defer_cli.domain.settle import (
 )
 from defer_cli.domain.states import FINAL_STATES, State
 from defer_cli.engine.endings import GRACE_SECONDS, Endings
-from defer_cli.engine.events import Aborting, LeftQueue, Listener, Started, WorkerDied
-from defer_cli.engine.isolated import Isolated, Marked
+from defer_cli.engine.events import Aborting, LeftQueue, Listener, WorkerDied
+from defer_cli.engine.isolated import Isolated
 from defer_cli.engine.outcomes import outcome_of
 from defer_cli.engine.places import Places
+from defer_cli.engine.placing import Placing
 from defer_cli.engine.roster import Roster
 from defer_cli.engine.slots import Slots
 from defer_cli.engine.standstill import Standstill
 from defer_cli.engine.waiting import Waiting
 from defer_cli.engine.watch import Watch
-from defer_cli.link.frames import Hello, Logs, OutcomeItem, Outcomes, StartItem
+from defer_cli.link.frames import Hello, Logs, OutcomeItem, Outcomes
 from defer_cli.store.contract import Claim, Ending, Limit
 from defer_cli.store.writer import Writer
-from defer_cli.workers.pool import Crew, Pool
+from defer_cli.workers.pool import Pool
 from defer_cli.workers.process import Assigned, WorkerProcess
 
 _log = logging.getLogger(__name__)
@@ -58,9 +59,18 @@ class Dispatcher:
         self._watch = Watch(listener, on_blocked=self._blocked, on_unblocked=self._unblocked)
         self._endings = Endings(self._watch)
         self._deadlines = self._endings.deadlines
-        self._isolated = Isolated(
-            self._roster, self._places, has_suspects=has_suspects, begin=self._begin_isolated, put_back=self._put_back
+        self._placing = Placing(
+            self._assigned, self._slots, self._deadlines, self.standstill, self._watch, self._listener
         )
+        self._isolated = Isolated(
+            self._roster,
+            self._places,
+            has_suspects=has_suspects,
+            begin=self._placing.begin_alone,
+            put_back=self._put_back,
+        )
+        self.claimed_ahead = self._placing.begin_ahead
+        self.on_disk = self._placing.on_disk
         self._is_draining = False
         self._freed = 0
         self._is_releasing = False
@@ -73,7 +83,7 @@ class Dispatcher:
     def attach(self, writer: Writer, pool: Pool) -> None:
         """Learn the two parts it stands between."""
         self.writer = writer
-        self.pool = pool
+        self.pool = self._placing.pool = pool
         self._isolated.attach(writer, pool)
 
     def set_functions(self, specs: Mapping[str, FunctionSpec]) -> None:
@@ -93,13 +103,27 @@ class Dispatcher:
         if claim.next_due_us is not None and claim.next_due_us != self._next_due_us:
             self._next_due_us = claim.next_due_us
             self.on_next_due()
-        if claim.started:
-            self._places.claimed(claim.isolated)
-            again = [running.id for running in claim.started if running.attempt > 1]
+        self._places.claimed(claim.isolated)
+        started = self._placing.left_of(claim)
+        if started:
+            again = [running.id for running in started if running.attempt > 1]
             if again:
-                self._hand_out_again(claim.started, again)
+                self._hand_out_again(started, again)
             else:
-                self._hand_out(claim.started, {})
+                self._hand_out(started, {})
+
+    def undone(self, commit: int, claim: Claim) -> None:
+        """A commit has failed: nothing of its claim was started, and its places are free."""
+        begun = {assigned.running.seq: assigned for assigned in self._placing.retract(commit, claim)}
+        for running in claim.started:
+            assigned = begun.get(running.seq)
+            if assigned is None:
+                (self.writer.grant_isolated if running.isolation > 0 else self._grant)(1)
+            elif self._assigned.get(running.seq) is assigned:  # else it went with its worker
+                self._release(assigned)
+                if assigned.process.is_retiring:
+                    self.pool.leave_if_done(assigned.process)
+        self._roster.look()
 
     def left_queue(self, endings: Sequence[Ending]) -> None:
         """Tell of executions that ended without running."""
@@ -141,68 +165,17 @@ class Dispatcher:
 
         self.writer.submit(lambda store: store.marked_children(again)).add_done_callback(on_counted)
 
-    def _hand_out(self, started: list[Running], marked: Mapping[str, dict[bytes, int]]) -> None:
-        loop_now = asyncio.get_running_loop().time()
-        frames: dict[WorkerProcess, list[StartItem]] = {}
-        loads: dict[Crew, dict[WorkerProcess, int]] = {}
-        for running in started:
-            if running.isolation > 0:
-                self._isolated.take(running, marked.get(running.id))
-                continue
-            crew = self.pool.route(running.function)
-            if crew is None:  # it went with a reload between claim and commit
+    def _hand_out(self, started: Sequence[Running], marked: Mapping[str, dict[bytes, int]]) -> None:
+        pooled = [running for running in started if running.isolation <= 0]
+        if len(pooled) < len(started):
+            for running in started:
+                if running.isolation > 0:
+                    self._isolated.take(running, marked.get(running.id))
+        for running in self._placing.begin(pooled, marked):
+            if self._is_draining or self.pool.route(running.function) is None:
                 self._put_back(running)
-                continue
-            load = loads.get(crew)
-            if load is None:
-                load = loads[crew] = {worker: worker.load for worker in crew.workers if not worker.is_blocked}
-            worker = min(load, key=load.__getitem__) if load else None
-            if worker is None or not self._slots.have_room(load[worker]):  # a wait was over while the claim was made
-                if self._is_draining:
-                    self._put_back(running)
-                else:
-                    self._roster.keep_homeless(running)
-                continue
-            load[worker] += 1
-            item = self._assign(running, crew, worker, loop_now)
-            item.marked = marked.get(running.id) if marked else None
-            frames.setdefault(worker, []).append(item)
-        for worker, items in frames.items():
-            worker.begin(items)
-        self._watch.begun(frames)
-        if _log.isEnabledFor(logging.DEBUG):
-            for worker, items in frames.items():
-                for item in items:
-                    self._listener.tell(
-                        Started(self._assigned[item.seq].running.function, item.id, item.attempt, worker.pid)
-                    )
-
-    def _assign(self, running: Running, crew: Crew, worker: WorkerProcess, loop_now: float) -> StartItem:
-        spec = crew.specs[running.function]
-        seconds = spec.options.max_duration.total_seconds()
-        assigned = Assigned(running, spec, worker, span=seconds, deadline=loop_now + seconds)
-        worker.assigned[running.seq] = assigned
-        self._assigned[running.seq] = assigned
-        self._deadlines.add(assigned)
-        self.standstill.take(assigned)
-        return StartItem(
-            running.seq,
-            running.id,
-            running.attempt,
-            crew.numbers[running.function],
-            running.arguments,
-            running.started_us + int(seconds * 1_000_000),
-            running.metadata,
-            trace=running.trace,
-        )
-
-    def _begin_isolated(self, running: Running, crew: Crew, worker: WorkerProcess, marked: Marked) -> None:
-        item = self._assign(running, crew, worker, asyncio.get_running_loop().time())
-        item.marked = marked
-        worker.begin([item])
-        self._watch.begun([worker])
-        if _log.isEnabledFor(logging.DEBUG):
-            self._listener.tell(Started(running.function, running.id, running.attempt, worker.pid))
+            else:
+                self._roster.keep_homeless(running)
 
     def _put_back(self, running: Running) -> None:
         self.set_functions(self.pool.specs)

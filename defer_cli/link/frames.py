@@ -62,9 +62,16 @@ class StartItem(Struct, array_like=True, gc=False):
 
 
 class Start(Struct, array_like=True, tag="start"):
-    """To a worker: run these."""
+    """To a worker: run these, once the commit of this number is on disk; 0: it is."""
 
     items: list[StartItem]
+    commit: int = 0
+
+
+class Retract(Struct, array_like=True, tag="retract"):
+    """To a worker: the commit of this number has failed; what waits for it never begins."""
+
+    commit: int
 
 
 class CancelItem(Struct, array_like=True, gc=False):
@@ -184,7 +191,7 @@ class Failure(Struct, array_like=True, tag="failure"):
         return cls(number, "DeferError", f"the runner failed: {type(error).__name__}: {error}")
 
 
-ToWorker: TypeAlias = Load | Start | Cancel | Enqueued | Ended | Answer | Failure
+ToWorker: TypeAlias = Load | Start | Retract | Cancel | Enqueued | Ended | Answer | Failure
 FromWorker: TypeAlias = Hello | Ready | Outcomes | Logs | Enqueues | Wait | Unwait | Ask
 ToRunner: TypeAlias = Hello | Enqueues | Wait | Unwait | Ask
 FromRunner: TypeAlias = Hello | Enqueued | Ended | Answer | Failure

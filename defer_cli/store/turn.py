@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from defer_cli.domain.enqueue import Enqueue
 from defer_cli.domain.errors import StoreError
@@ -17,6 +17,20 @@ _log = logging.getLogger(__name__)
 Work = Callable[[Store], Any]
 OnDone = Callable[[Any, BaseException | None], None]
 Told = tuple[OnDone, Any, BaseException | None]
+
+
+class Ahead(Protocol):
+    """Who is told of a claim while the commit that starts it is still on its way."""
+
+    def claimed_ahead(self, commit: int, claim: Claim) -> None:
+        """On the loop: prepare what ``claim`` started, and let nothing of it run."""
+
+    @property
+    def on_disk(self) -> Callable[[int], None]:
+        """Told on the writer's thread: the commit of this number is on disk, what was prepared may run."""
+
+    def undone(self, commit: int, claim: Claim) -> None:
+        """On the loop: the commit has failed, nothing of ``claim`` was started; its slots are granted again."""
 
 
 class Request(NamedTuple):
@@ -33,7 +47,7 @@ class Request(NamedTuple):
 class Turn:
     """What one commit holds, and what became of it."""
 
-    __slots__ = ("answers", "applied", "chunks", "claim", "failure", "moves", "requests", "results")
+    __slots__ = ("answers", "applied", "chunks", "claim", "commit", "failure", "moves", "requests", "results")
 
     def __init__(self) -> None:
         self.moves: list[Move] = []
@@ -43,6 +57,8 @@ class Turn:
         self.results: list[Told] = []  # told on the loop
         self.answers: list[Told] = []  # told on the thread
         self.claim: Claim | None = None
+        self.commit = 0
+        """Its number, when somebody was told of its claim ahead; else 0."""
         self.failure: BaseException | None = None
 
     @property
@@ -92,6 +108,27 @@ def insert(requests: Sequence[Request], store: Store, turn: Turn) -> None:
     for request in requests:
         told = turn.answers if request.is_told_on_thread else turn.results
         told.append((request.on_done, list(islice(results, request.weight)), None))
+
+
+def write_apart(store: Store, turn: Turn, apply: Callable[[Store, Sequence[Move]], list[bool]]) -> None:
+    """Write outcomes, then each request alone: what finds no room on a full disk takes nothing along."""
+    if turn.moves:
+        with store.transaction():
+            turn.applied = apply(store, turn.moves)
+    for request in turn.requests:
+        told: Told
+        try:
+            with store.transaction():
+                if request.work is None:
+                    told = request.on_done, store.insert(request.calls), None
+                else:
+                    told = guarded(request.on_done, request.work, store)
+        except Exception as error:
+            failure = as_store_error(error)
+            if failure.is_fatal:
+                raise
+            told = request.on_done, None, failure
+        (turn.answers if request.is_told_on_thread else turn.results).append(told)
 
 
 def guarded(on_done: OnDone, work: Work, store: Store) -> Told:

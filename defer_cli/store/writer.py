@@ -17,7 +17,7 @@ from defer_cli.domain.errors import StoreError, StoreFull
 from defer_cli.domain.log_chunk import LogChunk
 from defer_cli.domain.settle import Move
 from defer_cli.store.contract import Claim, Limit, Store
-from defer_cli.store.turn import Request, Told, Turn, Work, as_store_error, guarded, insert
+from defer_cli.store.turn import Ahead, Request, Turn, Work, as_store_error, guarded, insert, write_apart
 
 T = TypeVar("T")
 Apply = Callable[[Store, Sequence[Move]], list[bool]]
@@ -46,14 +46,17 @@ class Writer:
         on_applied: Callable[[Sequence[Move], Sequence[bool]], None],
         on_fatal: Callable[[BaseException], None],
         apply: Apply = lambda store, moves: store.apply(moves),
+        ahead: Ahead | None = None,
     ) -> None:
-        """``apply`` writes outcomes, and what must be on disk with them."""
+        """``apply`` writes outcomes, and what must be on disk with them; ``ahead`` prepares claims meanwhile."""
         self._store = store
         self._runner = runner
         self._on_claim = on_claim
         self._on_applied = on_applied
         self._on_fatal = on_fatal
         self._apply = apply
+        self._ahead = ahead
+        self._announced = 0
         self._moves: deque[Move] = deque()
         self._requests: deque[Request] = deque()
         self._chunks: deque[LogChunk] = deque()
@@ -212,6 +215,8 @@ class Writer:
         self._note_refusal(error)
         self._held = turn.moves
         self._chunks.extendleft(reversed(turn.chunks))
+        if turn.claim is not None and not turn.commit:  # else the loop gives the slots back
+            self._count(turn.claim, -1)
         if isinstance(error, StoreError) and error.is_fatal:
             self._broken = error
 
@@ -302,7 +307,7 @@ class Writer:
         if self._broken is not None:
             raise self._broken.with_traceback(None)
         if self._is_full:
-            self._write_apart(turn)
+            write_apart(self._store, turn, self._apply)
             return
         store = self._store
         with store.transaction():
@@ -317,37 +322,25 @@ class Writer:
                 turn.claim = self._claim()
             if turn.chunks:
                 self._append(turn.chunks)
-        if turn.claim is not None:
-            self._taken_isolated += turn.claim.isolated
-            self._taken += len(turn.claim.started) - turn.claim.isolated
-
-    def _write_apart(self, turn: Turn) -> None:
-        """Write outcomes, then each request alone: what finds no room on a full disk takes nothing along."""
-        if turn.moves:
-            with self._store.transaction():
-                turn.applied = self._apply(self._store, turn.moves)
-        for request in turn.requests:
-            told: Told
-            try:
-                with self._store.transaction():
-                    if request.work is None:
-                        told = request.on_done, self._store.insert(request.calls), None
-                    else:
-                        told = guarded(request.on_done, request.work, self._store)
-            except Exception as error:
-                failure = as_store_error(error)
-                if failure.is_fatal:
-                    raise
-                told = request.on_done, None, failure
-            (turn.answers if request.is_told_on_thread else turn.results).append(told)
+            if self._ahead is not None and turn.has_started:
+                self._announced = turn.commit = self._announced + 1
+                self._call_on_loop(self._ahead.claimed_ahead, turn.commit, turn.claim)
+        if self._ahead is not None and turn.commit:
+            self._ahead.on_disk(turn.commit)
 
     def _claim(self) -> Claim | None:
         free, isolated = self._granted - self._taken, self._granted_isolated - self._taken_isolated
         if free <= 0 and isolated <= 0:
             return None
-        return self._store.claim(
+        claim = self._store.claim(
             limit=max(free, 0), isolated=max(isolated, 0), runner=self._runner, functions=self._functions
         )
+        self._count(claim, 1)
+        return claim
+
+    def _count(self, claim: Claim, sign: int) -> None:
+        self._taken_isolated += sign * claim.isolated
+        self._taken += sign * (len(claim.started) - claim.isolated)
 
     def _append(self, chunks: Sequence[LogChunk]) -> None:
         try:
@@ -363,17 +356,18 @@ class Writer:
         has_news = turn.has_news
         self._handed_over += has_news
         self._busy = False
-        if not turn.has_started:  # else the loop is woken first: who is to run waits for longer than who called
+        is_urgent = turn.has_started and not turn.commit  # who is to run waits for longer than who called
+        if not is_urgent:
             turn.answer()
         if has_news:
             self._call_on_loop(self._deliver, turn)
-        if turn.has_started:
+        if is_urgent:
             turn.answer()
 
-    def _call_on_loop(self, tell: Callable[[Any], None], news: object) -> None:
+    def _call_on_loop(self, tell: Callable[..., None], *news: object) -> None:
         assert self._loop is not None
         try:
-            self._loop.call_soon_threadsafe(tell, news)
+            self._loop.call_soon_threadsafe(tell, *news)
         except RuntimeError:  # the loop has closed: nobody is left to be told
             _log.debug("the loop closed before the writer's last answer")
 
@@ -393,6 +387,8 @@ class Writer:
 
     def _refuse(self, turn: Turn, failure: BaseException) -> None:
         error = as_store_error(failure)
+        if self._ahead is not None and turn.commit and turn.claim is not None:
+            self._ahead.undone(turn.commit, turn.claim)
         for request in turn.requests:
             request.on_done(None, error)
         if error.is_fatal:

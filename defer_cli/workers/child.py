@@ -20,10 +20,11 @@ from defer_cli.client.marking import mark_records
 from defer_cli.client.routes import set_worker_route
 from defer_cli.discovery.importing import import_function
 from defer_cli.discovery.importing import prepare as prepare_imports
-from defer_cli.link.frames import PROTOCOL, Cancel, Hello, Load, Ready, Start
+from defer_cli.link.frames import PROTOCOL, Cancel, Hello, Load, Ready, Retract, Start, StartItem
 from defer_cli.workers import logs
 from defer_cli.workers.attempts import Attempts
 from defer_cli.workers.errors import describe
+from defer_cli.workers.gate import Held
 from defer_cli.workers.marks import Marker, Marks
 from defer_cli.workers.pipe import Pipe, leave_now
 
@@ -35,8 +36,8 @@ back for a moment starts the wait anew, and takes it again before the other is a
 
 
 def main() -> None:
-    """Run a worker on the pipe given as a file descriptor until the runner closes it; its marks are given as well."""
-    marks_descriptor, descriptor, runner_pid = map(int, sys.argv[1:])
+    """Run a worker until the runner closes its pipe; the descriptors of its marks, its pipe and its gate are given."""
+    marks_descriptor, descriptor, gate, runner_pid = map(int, sys.argv[1:])
     die_with_runner(runner_pid)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     faulthandler.enable()
@@ -45,9 +46,10 @@ def main() -> None:
     marks.write_stack_when_asked()
     end = socket.socket(fileno=descriptor)
     os.set_inheritable(descriptor, False)
+    os.set_inheritable(gate, False)
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
-    _serve(loop, end, marks)
+    _serve(loop, end, gate, marks)
     while True:
         with suppress(SystemExit, KeyboardInterrupt):  # one that a task of the user's raises would end the neighbours
             loop.run_forever()
@@ -60,10 +62,11 @@ def die_with_runner(runner_pid: int) -> None:
         os._exit(0)
 
 
-def _serve(loop: asyncio.AbstractEventLoop, end: socket.socket, marks: Marks) -> None:
+def _serve(loop: asyncio.AbstractEventLoop, end: socket.socket, gate: int, marks: Marks) -> None:
     logs.catch_output()
     mark_records(scope_here)
     worker = Worker(loop, marks.marker())
+    worker.held = Held(loop, gate, worker.begin)
 
     def take(frames: list[Any]) -> None:
         loop.call_soon_threadsafe(worker.take, frames)
@@ -81,6 +84,7 @@ class Worker:
         self._mark = mark
         self._pipe: Pipe
         self._attempts: Attempts
+        self.held: Held
 
     def attach(self, pipe: Pipe) -> None:
         """Send through ``pipe`` from now on, calls made by functions included."""
@@ -92,11 +96,18 @@ class Worker:
         for frame in frames:
             kind = type(frame)
             if kind is Start:
-                self._attempts.start(frame.items)
+                self.held.take(frame)
+            elif kind is Retract:
+                self.held.forget(frame.commit)
             elif kind is Cancel:
+                self.held.look()  # what is to be cancelled may not have begun
                 self._attempts.cancel(frame.items)
             elif kind is Load:
                 self._load(frame)
+
+    def begin(self, items: Sequence[StartItem]) -> None:
+        """Begin attempts: what started them is on disk."""
+        self._attempts.start(items)
 
     def _load(self, frame: Load) -> None:
         prepare_imports(Path(frame.project), Path(frame.folder))

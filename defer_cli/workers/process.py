@@ -20,6 +20,7 @@ from defer_cli.domain.size import size_in_words
 from defer_cli.link.frames import FrameReader, FromWorker, Start, StartItem, encode_frame
 from defer_cli.link.python import python_running
 from defer_cli.workers.cutting import cuts
+from defer_cli.workers.gate import Gate
 from defer_cli.workers.marks import Marks
 
 _BYTES_OF_A_HASH = 24
@@ -83,6 +84,8 @@ class WorkerProcess(asyncio.Protocol):
         """Where it runs: the project."""
         self.marks: Marks | None = None
         """What its loop is busy with; None before it starts and after its end."""
+        self.gate: Gate
+        """Tells it which commits are on disk that it holds attempts for."""
         self._on_frame = on_frame
         self._on_exit = on_exit
         self._reader = FrameReader(FromWorker)
@@ -101,7 +104,9 @@ class WorkerProcess(asyncio.Protocol):
             undo.callback(self._socket.close)
             self.marks = Marks.make()
             undo.callback(self._forget_marks)
-            self._spawn(theirs, environment, output)
+            self.gate, their_gate = Gate.make()
+            undo.callback(self.gate.close)
+            self._spawn(theirs, their_gate, environment, output)
             undo.callback(self._end_now)
             self._pidfd = os.pidfd_open(self.pid)
             undo.callback(os.close, self._pidfd)
@@ -110,14 +115,14 @@ class WorkerProcess(asyncio.Protocol):
             undo.pop_all()
         self._loop.add_reader(self._pidfd, self._ended)  # last: its end is told to a caller that knows it
 
-    def _spawn(self, theirs: socket.socket, environment: Mapping[str, str], output: int) -> None:
+    def _spawn(self, theirs: socket.socket, their_gate: int, environment: Mapping[str, str], output: int) -> None:
         assert self._socket is not None
         assert self.marks is not None
         self._socket.setblocking(False)
-        with theirs:
+        with theirs, os.fdopen(their_gate, "rb"):
             for end in (self._socket, theirs):
                 end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
-            descriptors = (self.marks.descriptor, theirs.fileno())
+            descriptors = (self.marks.descriptor, theirs.fileno(), their_gate)
             self._popen = subprocess.Popen(
                 [*python_running("defer_cli.workers.child"), *map(str, (*descriptors, os.getpid()))],
                 pass_fds=descriptors,
@@ -155,11 +160,11 @@ class WorkerProcess(asyncio.Protocol):
         """Whether its free slots are there for the claim."""
         return self.has_joined and not (self.is_retiring or self.is_blocked)
 
-    def begin(self, items: Sequence[StartItem]) -> None:
-        """Have it run attempts, in as many frames as they need."""
+    def begin(self, items: Sequence[StartItem], commit: int = 0) -> None:
+        """Have it run attempts, in as many frames as they need, once ``commit`` is on disk; 0: it is."""
         self.begun += len(items)
         for start, end in cuts([_size(item) for item in items]):
-            self.send(Start(list(items[start:end])))
+            self.send(Start(list(items[start:end]), commit))
 
     def send(self, message: Struct) -> None:
         """Send a frame; a worker that has gone gets nothing."""
@@ -216,6 +221,7 @@ class WorkerProcess(asyncio.Protocol):
         self._drain()
         self._has_ended = True
         self._forget_marks()
+        self.gate.close()
         with suppress(ProcessLookupError, PermissionError):  # what it had forked goes with it
             os.killpg(self.pid, signal.SIGKILL)
         self.exit_cause = self.exit_cause or exit_cause(code, peak_bytes)

@@ -20,12 +20,14 @@ from defer_cli.link.frames import (
     FrameError,
     OutcomeItem,
     Outcomes,
+    Retract,
     Start,
     StartItem,
     encode_frame,
 )
 from defer_cli.store.contract import Claim, Limit, Store
 from defer_cli.store.writer import Writer
+from defer_cli.workers.gate import Gate
 from defer_cli.workers.pool import Crew, Pool
 from defer_cli.workers.process import WorkerProcess
 
@@ -92,6 +94,17 @@ class FakeWriter:
         self.wakes += 1
 
 
+class FakeGate(Gate):
+    """Notes the commits it is told of."""
+
+    def __init__(self) -> None:
+        super().__init__(-1)
+        self.told: list[int] = []
+
+    def open(self, commit: int) -> None:
+        self.told.append(commit)
+
+
 class FakeWorker(WorkerProcess):
     """Keeps what it is sent; ends when it is killed."""
 
@@ -103,6 +116,7 @@ class FakeWorker(WorkerProcess):
         self.was_started = asyncio.Event()
         self.was_cancelled = asyncio.Event()
         self.was_killed = asyncio.Event()
+        self.gate: FakeGate = FakeGate()
 
     @property
     def pid(self) -> int:
@@ -126,6 +140,16 @@ class FakeWorker(WorkerProcess):
     @property
     def started(self) -> list[StartItem]:
         return [item for frame in self.sent if isinstance(frame, Start) for item in frame.items]
+
+    @property
+    def held(self) -> list[tuple[int, int]]:
+        """The commit and the ``seq`` of each attempt it is to hold."""
+        frames = [frame for frame in self.sent if isinstance(frame, Start) and frame.commit]
+        return [(frame.commit, item.seq) for frame in frames for item in frame.items]
+
+    @property
+    def retracted(self) -> list[int]:
+        return [frame.commit for frame in self.sent if isinstance(frame, Retract)]
 
     @property
     def cancelled(self) -> list[int]:
@@ -259,6 +283,14 @@ class Stage:
         self.writer.granted -= len(started) - isolated
         self.writer.granted_isolated -= isolated
         self.dispatcher.claimed(Claim(list(started), [], isolated=isolated))
+
+    def announce(self, commit: int, *started: Running) -> Claim:
+        """Have the writer claim in a commit that is still on its way; return it."""
+        self.writer.granted -= sum(running.isolation <= 0 for running in started)
+        self.writer.granted_isolated -= sum(running.isolation > 0 for running in started)
+        claim = Claim(list(started), [])
+        self.dispatcher.claimed_ahead(commit, claim)
+        return claim
 
     def wait(self, seq: int, id: str, function: str = "compute") -> int:
         """Have an attempt wait for an execution that has not ended; return the number of the wait."""

@@ -17,6 +17,7 @@ from defer_cli.domain.states import State
 from defer_cli.store.contract import Claim
 from defer_cli.store.sqlite import open_reader, open_store
 from defer_cli.store.sqlite.store import SqliteStore
+from defer_cli.store.turn import Ahead
 from defer_cli.store.writer import Writer
 from tests.store.harness import NOON, newest
 
@@ -109,7 +110,7 @@ class Recorder:
 class Desk:
     """A writer and everything it has told."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, ahead: Ahead | None = None) -> None:
         self.path = path
         self.store = Recorder(open_store(path, clock=lambda: NOON))
         self.claims: list[Claim] = []
@@ -123,6 +124,7 @@ class Desk:
             on_claim=self._on_claim,
             on_applied=self._on_applied,
             on_fatal=self._on_fatal,
+            ahead=ahead,
         )
 
     def _on_claim(self, claim: Claim) -> None:

@@ -1,0 +1,156 @@
+"""Finding each attempt a worker, and beginning it there once the commit that starts it is on disk."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from defer_cli.domain.settle import Running
+from defer_cli.engine.deadlines import Deadlines
+from defer_cli.engine.events import Listener, Started
+from defer_cli.engine.slots import Slots
+from defer_cli.engine.standstill import Standstill
+from defer_cli.engine.watch import Watch
+from defer_cli.link.frames import Retract, StartItem
+from defer_cli.store.contract import Claim
+from defer_cli.workers.gate import MOST_HELD, Gates
+from defer_cli.workers.pool import Crew, Pool
+from defer_cli.workers.process import Assigned, WorkerProcess
+
+_log = logging.getLogger(__name__)
+Marked = Mapping[str, dict[bytes, int]]
+_NOBODY: Marked = {}
+
+
+class Placing:
+    """Gives each attempt to the least loaded worker of its crew; ``assigned`` holds all that are with one."""
+
+    def __init__(
+        self,
+        assigned: dict[int, Assigned],
+        slots: Slots,
+        deadlines: Deadlines,
+        standstill: Standstill,
+        watch: Watch,
+        listener: Listener,
+    ) -> None:
+        self._assigned = assigned
+        self._slots = slots
+        self._deadlines = deadlines
+        self._standstill = standstill
+        self._watch = watch
+        self._listener = listener
+        self._gates = Gates()
+        self._ahead: tuple[Claim, list[Assigned]] | None = None
+        self.on_disk: Callable[[int], None] = self._gates.open
+        """Tell that a commit is on disk, on the writer's thread: what was begun ahead of it goes."""
+        self.pool: Pool
+
+    def begin(self, attempts: Sequence[Running], marked: Marked) -> list[Running]:
+        """Begin attempts whose start is on disk; return those there is no worker for."""
+        return self._begin(attempts, marked, 0)[1]
+
+    def begin_ahead(self, commit: int, claim: Claim) -> None:
+        """Begin what can be begun while the commit that starts it is on its way: workers hold it until ``on_disk``.
+
+        What has run before has to ask for its children first, and what is to be run isolated for a process.
+        """
+        fresh = [running for running in claim.started if running.attempt == 1 and running.isolation <= 0]
+        if fresh:
+            self._ahead = claim, self._begin(fresh, _NOBODY, commit)[0]
+
+    def left_of(self, claim: Claim) -> list[Running]:
+        """Return what of a claim that is on disk was not begun ahead."""
+        ahead, self._ahead = self._ahead, None
+        if ahead is None or ahead[0] is not claim:
+            return claim.started
+        begun = ahead[1]
+        if len(begun) == len(claim.started):
+            return []
+        seqs = {assigned.running.seq for assigned in begun}
+        return [running for running in claim.started if running.seq not in seqs]
+
+    def retract(self, commit: int, claim: Claim) -> list[Assigned]:
+        """Have workers forget what waits for a commit that has failed; return that."""
+        self._gates.forget(commit)
+        ahead, self._ahead = self._ahead, None
+        if ahead is None or ahead[0] is not claim:
+            return []
+        for worker in {assigned.process for assigned in ahead[1]}:
+            worker.send(Retract(commit))
+        return ahead[1]
+
+    def begin_alone(self, running: Running, crew: Crew, worker: WorkerProcess, marked: dict[bytes, int] | None) -> None:
+        """Begin an attempt in a process that it has to itself."""
+        assigned = self._assign(running, crew, worker, _now())
+        self._send({worker: [_item(assigned, crew, marked)]}, 0)
+
+    def _begin(self, attempts: Iterable[Running], marked: Marked, commit: int) -> tuple[list[Assigned], list[Running]]:
+        loop_now = _now()
+        frames: dict[WorkerProcess, list[StartItem]] = {}
+        loads: dict[Crew, dict[WorkerProcess, int]] = {}
+        begun: list[Assigned] = []
+        left: list[Running] = []
+        for running in attempts:
+            crew = self.pool.route(running.function)
+            if crew is None:  # it went with a reload between claim and commit
+                left.append(running)
+                continue
+            load = loads.get(crew)
+            if load is None:
+                load = loads[crew] = {worker: worker.load for worker in crew.workers if not worker.is_blocked}
+            worker = min(load, key=load.__getitem__) if load else None
+            if worker is None or not self._slots.have_room(load[worker]):  # a wait was over while the claim was made
+                left.append(running)
+                continue
+            if commit and len(worker.assigned) >= MOST_HELD:
+                left.append(running)
+                continue
+            load[worker] += 1
+            assigned = self._assign(running, crew, worker, loop_now)
+            begun.append(assigned)
+            frames.setdefault(worker, []).append(_item(assigned, crew, marked.get(running.id)))
+        if commit and not self._gates.hold(commit, [worker.gate for worker in frames]):
+            commit = 0
+        self._send(frames, commit)
+        return begun, left
+
+    def _assign(self, running: Running, crew: Crew, worker: WorkerProcess, loop_now: float) -> Assigned:
+        spec = crew.specs[running.function]
+        seconds = spec.options.max_duration.total_seconds()
+        assigned = Assigned(running, spec, worker, span=seconds, deadline=loop_now + seconds)
+        worker.assigned[running.seq] = assigned
+        self._assigned[running.seq] = assigned
+        self._deadlines.add(assigned)
+        self._standstill.take(assigned)
+        return assigned
+
+    def _send(self, frames: Mapping[WorkerProcess, list[StartItem]], commit: int) -> None:
+        for worker, items in frames.items():
+            worker.begin(items, commit)
+        self._watch.begun(frames)
+        if _log.isEnabledFor(logging.DEBUG):
+            for worker, items in frames.items():
+                for item in items:
+                    function = self._assigned[item.seq].running.function
+                    self._listener.tell(Started(function, item.id, item.attempt, worker.pid))
+
+
+def _item(assigned: Assigned, crew: Crew, marked: dict[bytes, int] | None) -> StartItem:
+    running = assigned.running
+    return StartItem(
+        running.seq,
+        running.id,
+        running.attempt,
+        crew.numbers[running.function],
+        running.arguments,
+        running.started_us + int(assigned.span * 1_000_000),
+        running.metadata,
+        marked,
+        running.trace,
+    )
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
