@@ -16,7 +16,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 def to_moment(microseconds: int) -> datetime:
     """Return the aware UTC datetime of a stored moment (microseconds since 1970)."""
-    return _EPOCH + timedelta(microseconds=microseconds)
+    return _EPOCH + timedelta(0, 0, microseconds)  # by position it takes a third less
 
 
 def to_microseconds(moment: datetime) -> int:

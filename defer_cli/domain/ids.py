@@ -10,7 +10,11 @@ from hashlib import blake2b
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _PAIRS = [first + second for first in _ALPHABET for second in _ALPHABET]
 LENGTH = 26
-_TAIL = range(70, -1, -10)
+_TAIL_LENGTH = 16
+_LETTERS = bytes(ord(_ALPHABET[byte & 0b11111]) for byte in range(256))
+_VERSION_LETTERS = bytes(ord(_ALPHABET[0b01110 | byte & 0b00001]) for byte in range(256))
+_VARIANT_LETTERS = bytes(ord(_ALPHABET[0b01000 | byte & 0b10011]) for byte in range(256))
+"""The letter of a random byte: any; the first of a tail, where the version is 0111; the fourth, with the variant 10."""
 
 
 def encode_id(number: int) -> str:
@@ -24,11 +28,22 @@ def is_id(text: str) -> bool:
     return len(text) == LENGTH and text[0] in "01234567" and all(letter in _ALPHABET for letter in text)
 
 
-def time_ordered_id(milliseconds: int, random: int) -> str:
-    """Return the id for a moment since 1970 and 80 random bits (UUIDv7, RFC 9562 section 5.7)."""
-    tail = 0x7 << 76 | (random >> 62 & 0xFFF) << 64 | 0b10 << 62 | random & (1 << 62) - 1
-    pairs = _PAIRS
-    return _head_of(milliseconds & 0xFFFFFFFFFFFF) + "".join([pairs[tail >> shift & 1023] for shift in _TAIL])
+def random_tails(random: bytes) -> list[str]:
+    """Return what follows the moment in an id of a time, one for each 16 random bytes.
+
+    Of each byte five bits count; some of the first are those that say which kind of number it is (UUIDv7, RFC 9562
+    section 5.7).
+    """
+    letters = bytearray(random.translate(_LETTERS))
+    letters[0::_TAIL_LENGTH] = random[0::_TAIL_LENGTH].translate(_VERSION_LETTERS)
+    letters[3::_TAIL_LENGTH] = random[3::_TAIL_LENGTH].translate(_VARIANT_LETTERS)
+    text = letters.decode()
+    return [text[start : start + _TAIL_LENGTH] for start in range(0, len(text), _TAIL_LENGTH)]
+
+
+def time_ordered_id(milliseconds: int, tail: str) -> str:
+    """Return the id for a moment since 1970 that ends as ``random_tails`` tells."""
+    return _head_of(milliseconds & 0xFFFFFFFFFFFF) + tail
 
 
 @lru_cache(maxsize=2)
@@ -39,7 +54,7 @@ def _head_of(milliseconds: int) -> str:
 
 def random_id() -> str:
     """Return a new id, ordered by time."""
-    return time_ordered_id(time.time_ns() // 1_000_000, int.from_bytes(os.urandom(10), "big"))
+    return time_ordered_id(time.time_ns() // 1_000_000, random_tails(os.urandom(_TAIL_LENGTH))[0])
 
 
 def keyed_id(function: str, key: str) -> str:

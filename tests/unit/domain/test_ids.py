@@ -9,7 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from defer_cli.domain.ids import call_hash, child_id, encode_id, is_id, keyed_id, random_id, tick_id
+from defer_cli.domain.ids import (
+    call_hash,
+    child_id,
+    encode_id,
+    is_id,
+    keyed_id,
+    random_id,
+    random_tails,
+    tick_id,
+    time_ordered_id,
+)
 
 PARENT = "01kb8p3v9nw5t2q7r4x6y0z1ac"
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
@@ -46,6 +56,23 @@ def test_a_random_id_is_a_uuid_of_version_7() -> None:
     made = UUID(int=decoded(random_id()))
 
     assert (made.version, made.variant) == (7, "specified in RFC 4122")
+
+
+@given(st.integers(0, 2**48 - 1), st.binary(min_size=16, max_size=16))
+def test_an_id_of_a_time_holds_its_moment_its_kind_and_74_random_bits(milliseconds: int, random: bytes) -> None:
+    (tail,) = random_tails(random)
+    number = decoded(time_ordered_id(milliseconds, tail))
+    bits = "".join(f"{byte & 31:05b}" for byte in random)
+
+    assert number >> 80 == milliseconds
+    assert (UUID(int=number).version, UUID(int=number).variant) == (7, "specified in RFC 4122")
+    assert f"{number & (1 << 80) - 1:080b}" == f"0111{bits[4:16]}10{bits[18:]}"
+
+
+def test_several_tails_are_drawn_at_once() -> None:
+    one, other = bytes(range(16)), bytes(range(16, 32))
+
+    assert random_tails(one + other) == [*random_tails(one), *random_tails(other)]
 
 
 def test_a_later_random_id_sorts_later(monkeypatch: pytest.MonkeyPatch) -> None:
