@@ -1,4 +1,4 @@
-"""W6: what a claim and an enqueue cost behind 1,000,000 queued executions, against a short queue."""
+"""W6: what a claim and an enqueue cost behind 1,000,000 queued executions, against a short queue; rates of a runner."""
 
 from __future__ import annotations
 
@@ -8,19 +8,30 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.harness import Row, median
+from benchmarks.enqueueing import NOOP, calls_per_second
+from benchmarks.harness import Project, Row, median, project, runner, wait_for, wait_until_ready
+from benchmarks.throughput import finished
 from defer_cli.domain.enqueue import Enqueue
 from defer_cli.domain.ids import random_id
 from defer_cli.domain.settle import Move
 from defer_cli.domain.states import State
 from defer_cli.store.contract import Limit, Store
-from defer_cli.store.sqlite.store import open_store
+from defer_cli.store.sqlite import open_reader, open_store
 
 _BATCH = 200
 _TURNS = 50
 _FEW = 10_000
 """The short queue a long one is held against: long enough that all turns find work of every function."""
 _PROBE = "probe"
+_HELD = """import asyncio
+from defer_cli import defer
+
+@defer(concurrency=1)
+async def held(n: int) -> None:
+    await asyncio.sleep(3600)
+"""
+_ADDED = 10_000
+_TAKEN = 20_000
 
 
 def _calls(functions: list[str], count: int, at_us: int) -> list[Enqueue]:
@@ -80,6 +91,37 @@ def turn_ms(shape: Shape, count: int) -> tuple[float, float]:
     return median(enqueues) * 1e3, median(claims[1:]) * 1e3
 
 
+def added_per_second(queued: int) -> float:
+    """Return calls a second that a runner takes from another process, behind a queue that waits for its function."""
+    with project({"noop": NOOP, "held": _HELD}) as made:
+        _queue(made, "held", queued)
+        with runner(made, "--workers", "2", "--grace", "0s"):
+            wait_until_ready(made)
+            return calls_per_second(made, "gathered", _ADDED)
+
+
+def taken_per_second(queued: int) -> float:
+    """Return ends a second, on disk, of the first 20,000 that a fresh runner takes from a queue, as a reader sees."""
+    with project({"noop": NOOP}) as made:
+        _queue(made, "noop", queued)
+        with runner(made, "--workers", "2"):
+            wait_until_ready(made)
+            reader = open_reader(made.data / "defer.db")
+            wait_for(lambda: finished(reader) > 0, "the first end")
+            first, began = finished(reader), time.perf_counter()
+            wait_for(lambda: finished(reader) >= _TAKEN, f"the end of {_TAKEN:,} executions")
+            rate = (finished(reader) - first) / (time.perf_counter() - began)
+            reader.close()
+            return rate
+
+
+def _queue(made: Project, function: str, count: int) -> None:
+    made.data.mkdir(mode=0o700, exist_ok=True)
+    store = open_store(made.data / "defer.db")
+    _fill(store, [function], count)
+    store.close()
+
+
 def measure(runs: int, count: int = 1_000_000) -> list[Row]:
     """Return the rows of W6: each against the same calls on a store with a short queue of the same shape."""
     many = [f"f{number}" for number in range(1_000)]
@@ -105,4 +147,24 @@ def measure(runs: int, count: int = 1_000_000) -> list[Row]:
                     "≤ 2, then 1.2",
                 )
             )
+    return rows + _rates(runs, count)
+
+
+def _rates(runs: int, count: int) -> list[Row]:
+    rows = []
+    for name, measured, few in (
+        ("calls taken a second by a whole runner", added_per_second, _FEW),
+        ("ends a second of a whole runner", taken_per_second, _TAKEN),
+    ):
+        short, full = (median([measured(queued) for _ in range(runs)]) for queued in (few, count))
+        rows.append(
+            Row(
+                "W6",
+                f"{name} behind {count:,} of one function",
+                f"{full:,.0f}/s",
+                f"{short:,.0f}/s behind {few:,}",
+                f"{short / full:.2f} times as long",
+                "≤ 2, then 1.2",
+            )
+        )
     return rows

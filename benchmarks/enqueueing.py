@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks.harness import Row, median, project, run_script, runner, spread, wait_until_ready
+from benchmarks.harness import Project, Row, median, project, run_script, runner, spread, wait_until_ready
 
 NOOP = """from defer_cli import defer
 
@@ -38,7 +38,12 @@ def rate(how: str, count: int) -> float:
     """Return calls a second against a fresh runner."""
     with project({"noop": NOOP}) as made, runner(made, "--workers", "2"):
         wait_until_ready(made)
-        return float(run_script(made, _SCRIPT.replace("{count}", str(count)).replace("{how}", how)))
+        return calls_per_second(made, how, count)
+
+
+def calls_per_second(made: Project, how: str, count: int) -> float:
+    """Return calls a second against a runner that is there."""
+    return float(run_script(made, _SCRIPT.replace("{count}", str(count)).replace("{how}", how)))
 
 
 def measure(runs: int, single_commits: float) -> list[Row]:

@@ -9,7 +9,6 @@ from benchmarks import backlog, crons, enqueueing, fanout, idle, latency, throug
 from benchmarks.harness import percentile
 from benchmarks.peers import workloads
 from benchmarks.peers.workloads import Figures
-from defer_cli.store.contract import Limit
 
 QUEUED = 1_000_000
 CRONS = 1_000
@@ -30,10 +29,10 @@ def _idle() -> Figures:
 
 
 def _backlog() -> Figures:
-    shape = backlog.Shape("one function", ["f"], {"f": Limit()}, ["f"])
-    short_added, short_taken = backlog.turn_ms(shape, workloads.SHORT_QUEUE)
-    added, taken = backlog.turn_ms(shape, QUEUED)
-    return {"queued": QUEUED, "added_share": short_added / added, "taken_share": short_taken / taken}
+    added, taken = backlog.added_per_second(QUEUED), backlog.taken_per_second(QUEUED)
+    added_share = added / backlog.added_per_second(workloads.SHORT_QUEUE)
+    taken_share = taken / backlog.taken_per_second(workloads.DRAINED)
+    return {"queued": QUEUED, "added": added, "added_share": added_share, "taken": taken, "taken_share": taken_share}
 
 
 def ticks(delays: list[float]) -> Figures:

@@ -59,13 +59,14 @@ SHEETS = {
         "What adding and taking cost behind a long queue, as a share of the same behind a queue of"
         f" {workloads.SHORT_QUEUE:,}: 1.0 is flat, below is slower. Peers: {workloads.ADDED:,} calls by the way of W1b,"
         f" then up to {workloads.TAKEN:,} ends as in W2, behind {workloads.LONG_QUEUE:,} or as many as could be queued"
-        f" in {workloads.FILL_SECONDS:.0f} s. defer: turns of 200 calls and of 200 claims with their outcomes at its"
-        f" database, behind {ours.QUEUED:,}; that is no rate of a whole runner, so none is shown. One run.",
+        f" in {workloads.FILL_SECONDS:.0f} s. defer: {workloads.ENQUEUED:,} calls as in W1b while {ours.QUEUED:,} wait"
+        f" for a place of their function, then the first {workloads.DRAINED:,} ends of {ours.QUEUED:,} as in W2. One"
+        " run.",
         (
             Figure("queued", "queued", 0, None),
-            Figure("added", "added a second", 0, None),
+            Figure("added", "added a second", 0, True),
             Figure("added_share", "added, share of short", 2, True),
-            Figure("taken", "taken a second", 0, None),
+            Figure("taken", "taken a second", 0, True),
             Figure("taken_share", "taken, share of short", 2, True),
         ),
     ),
