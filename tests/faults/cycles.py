@@ -71,7 +71,7 @@ def try_each(root: Path, moments_of: Callable[[Cycle], list[Moment]], *, fault: 
     lanes = LANES if is_whole() else 1
     cycles = [Cycle(root / str(number)) for number in range(lanes)]
     moments = moments_of(cycles[0])
-    chosen = moments if is_whole() else moments[:: len(moments) // few]
+    chosen = moments if is_whole() else moments[:: max(len(moments) // few, 1)]
 
     def in_lane(lane: int) -> list[Trial]:
         return [cycles[lane].trial(moment, fault) for moment in chosen[lane::lanes]]

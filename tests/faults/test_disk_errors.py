@@ -16,6 +16,9 @@ pytestmark = [pytest.mark.process, pytest.mark.fault, pytest.mark.timeout(900)]
 
 FILES = ("defer.db", "defer.db-wal")
 FEW = 3
+SLOW = 6
+"""Fewer would leave out the commits that start something, each of which makes a dozen writes."""
+SLOW_AND_FAILED = "error=EIO:delay_enter=333000"
 STORE_EXIT = 5
 CLOSING = "the store could not be closed"
 REASON = ("disk I/O error", "where:", "defer.db", "check the disk")
@@ -50,6 +53,23 @@ def test_a_write_or_sync_that_fails_stops_the_runner_and_loses_nothing(tmp_path:
     assert failed >= len(trials) * 3 // 4
     assert stopped == failed
     assert closing
+
+
+def test_nothing_has_run_whose_commit_failed(tmp_path: Path) -> None:
+    """What is begun ahead of its commit is held by its worker: in the time that the write takes it would have run."""
+    trials = try_each(
+        tmp_path, lambda cycle: cycle.moments("pwrite64", file="defer.db-wal"), fault=SLOW_AND_FAILED, few=SLOW
+    )
+
+    wrong = [trial for trial in trials if not trial.ended_well]
+    tell(
+        4,
+        fault="a write to the log that takes a third of a second and fails with EIO",
+        runs=sum(trial.has_come for trial in trials),
+        found=f"ran before it was on disk as started, lost or charged: {len(wrong)}",
+    )
+    assert wrong == []
+    assert sum(trial.has_come for trial in trials) >= SLOW // 2
 
 
 def moved(folder: Path) -> None:
