@@ -66,13 +66,12 @@ def _serve(loop: asyncio.AbstractEventLoop, end: socket.socket, gate: int, marks
     logs.catch_output()
     mark_records(scope_here)
     worker = Worker(loop, marks.marker())
-    worker.held = Held(loop, gate, worker.begin)
 
     def take(frames: list[Any]) -> None:
         loop.call_soon_threadsafe(worker.take, frames)
 
     pipe = Pipe(end, take, leave_now)
-    worker.attach(pipe)
+    worker.attach(pipe, gate)
     pipe.send(Hello(PROTOCOL, os.getpid()))
 
 
@@ -84,29 +83,31 @@ class Worker:
         self._mark = mark
         self._pipe: Pipe
         self._attempts: Attempts
-        self.held: Held
+        self._held: Held
+        self._taken = 0
 
-    def attach(self, pipe: Pipe) -> None:
-        """Send through ``pipe`` from now on, calls made by functions included."""
+    def attach(self, pipe: Pipe, gate: int) -> None:
+        """Send through ``pipe`` from now on, calls made by functions included; ``gate`` tells what is on disk."""
         self._pipe = pipe
+        self._held = Held(self._loop, gate, self._begin, lambda: pipe.give_way(self._taken))
         set_worker_route(pipe)
 
     def take(self, frames: Sequence[Any]) -> None:
         """Do what frames say."""
+        self._taken += 1
         for frame in frames:
             kind = type(frame)
             if kind is Start:
-                self.held.take(frame)
+                self._held.take(frame)
             elif kind is Retract:
-                self.held.forget(frame.commit)
+                self._held.forget(frame.commit)
             elif kind is Cancel:
-                self.held.look()  # what is to be cancelled may not have begun
+                self._held.look()  # what is to be cancelled may not have begun
                 self._attempts.cancel(frame.items)
             elif kind is Load:
                 self._load(frame)
 
-    def begin(self, items: Sequence[StartItem]) -> None:
-        """Begin attempts: what started them is on disk."""
+    def _begin(self, items: Sequence[StartItem]) -> None:
         self._attempts.start(items)
 
     def _load(self, frame: Load) -> None:

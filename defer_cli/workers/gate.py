@@ -76,14 +76,22 @@ class Gates:
 
 
 class Held:
-    """In the worker: what waits for commits. A number may come before what waits for it, and after."""
+    """In the worker: what waits for commits. A number may come before what waits for it, and after.
+
+    ``on_early`` is told of one that came before: what it is for is sent first, so it lies in the pipe, unread.
+    """
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, descriptor: int, begin: Callable[[Sequence[StartItem]], None]
+        self,
+        loop: asyncio.AbstractEventLoop,
+        descriptor: int,
+        begin: Callable[[Sequence[StartItem]], None],
+        on_early: Callable[[], None],
     ) -> None:
         self._loop = loop
         self._descriptor = descriptor
         self._begin = begin
+        self._on_early = on_early
         self._held: dict[int, list[StartItem]] = {}
         self._told: deque[int] = deque()
         loop.add_reader(descriptor, self.look)
@@ -106,10 +114,15 @@ class Held:
             return
         if not data:  # the runner has gone
             self._loop.remove_reader(self._descriptor)
+        is_early = False
         for commit in memoryview(data).cast("Q"):
             self._told.append(commit)
             if commit in self._held:
                 self._begin(self._held.pop(commit))
+            else:
+                is_early = True
+        if is_early:
+            self._on_early()
 
     def forget(self, commit: int) -> None:
         """The commit has failed: what waits for it never begins."""

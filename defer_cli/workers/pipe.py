@@ -17,6 +17,7 @@ from defer_cli.link.frames import Answer, Ended, Enqueued, Failure, FrameReader,
 
 _SPANS_SECONDS = 0.8
 """Less than a runner that stops waits for its workers."""
+_LONGEST_WAY_SECONDS = 0.002
 _REPLIES = (Enqueued, Ended, Answer, Failure)
 
 
@@ -33,6 +34,9 @@ class Pipe(Route):
         self._lock = threading.Lock()
         self._backlog: deque[bytes] = deque()
         self._bell = threading.Semaphore(0)
+        self._has_passed_on = threading.Event()
+        self.passed_on = 0
+        """How often frames were passed on."""
         threading.Thread(target=self._read, name="defer-pipe-reader", daemon=True).start()
         threading.Thread(target=self._write_backlog, name="defer-pipe-writer", daemon=True).start()
 
@@ -89,7 +93,18 @@ class Pipe(Route):
     def _pass_on(self, frames: list[Any]) -> None:
         """Wake the loop once for all that was read: beside a busy one, this thread waits long for each turn it gets."""
         if frames:
+            self.passed_on += 1
             self._on_frames(frames)
+            self._has_passed_on.set()
+
+    def give_way(self, seen: int) -> None:
+        """Let the reading thread have the interpreter, if it has passed on no more than the loop has ``seen``.
+
+        A loop that computes in short slices takes it again each time before the thread is awake.
+        """
+        self._has_passed_on.clear()
+        if self.passed_on == seen:
+            self._has_passed_on.wait(_LONGEST_WAY_SECONDS)
 
 
 def leave_now() -> None:

@@ -21,11 +21,15 @@ class Worker:
         self.begun: list[int] = []
         self.begins = asyncio.Event()
         self.gate, self.descriptor = Gate.make()
-        self.held = Held(asyncio.get_running_loop(), self.descriptor, self._begin)
+        self.early = 0
+        self.held = Held(asyncio.get_running_loop(), self.descriptor, self._begin, self._note_early)
 
     def _begin(self, items: Sequence[StartItem]) -> None:
         self.begun += [item.seq for item in items]
         self.begins.set()
+
+    def _note_early(self) -> None:
+        self.early += 1
 
     def take(self, *seqs: int, commit: int = 0) -> None:
         self.held.take(Start([StartItem(seq, f"id{seq}", 1, 0, None, 0) for seq in seqs], commit))
@@ -68,6 +72,18 @@ async def test_what_comes_after_its_commit_was_told_begins_at_once(worker: Worke
     worker.take(2, commit=7)  # a commit may need several frames
 
     assert worker.begun == [1, 2]
+
+
+async def test_a_number_that_comes_before_what_waits_for_it_is_told(worker: Worker) -> None:
+    worker.take(1, commit=7)
+    worker.gate.open(7)
+    worker.held.look()
+    in_order = worker.early
+    worker.gate.open(8)
+    worker.gate.open(9)
+    worker.held.look()
+
+    assert (in_order, worker.early) == (0, 1)
 
 
 async def test_several_frames_of_a_commit_wait_for_it_together(worker: Worker) -> None:

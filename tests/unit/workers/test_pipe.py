@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import queue
 import socket
+import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -58,3 +60,28 @@ def test_a_reply_does_not_overtake_what_came_before_it(ends: tuple[socket.socket
     assert [pipe.next() for _ in range(3)] == [[cancel(1)], Answer(7, None), [cancel(2)]]
     theirs.shutdown(socket.SHUT_RDWR)
     assert pipe.next() == "closed"
+
+
+def test_who_gives_way_waits_for_what_is_on_its_way(ends: tuple[socket.socket, socket.socket]) -> None:
+    ours, theirs = ends
+    pipe = Told(ours)
+    sender = threading.Timer(0.05, lambda: theirs.sendall(encode_frame(cancel(1))))
+    sender.start()
+    deadline = time.monotonic() + SECONDS
+    while pipe.passed_on == 0 and time.monotonic() < deadline:
+        pipe.give_way(0)
+    sender.join()
+
+    assert pipe.next() == [cancel(1)]
+
+
+def test_nobody_gives_way_for_what_was_passed_on_already(ends: tuple[socket.socket, socket.socket]) -> None:
+    ours, theirs = ends
+    theirs.sendall(encode_frame(cancel(1)))
+    pipe = Told(ours)
+    pipe.next()
+    waits: list[float | None] = []
+    pipe._has_passed_on.wait = waits.append  # type: ignore[assignment]
+    pipe.give_way(0)
+
+    assert waits == []
