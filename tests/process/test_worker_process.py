@@ -22,7 +22,7 @@ pytestmark = pytest.mark.process
 _SENDS_AND_DIES = f"""#!{sys.executable}
 import os, socket, sys
 from defer_cli.link.frames import OutcomeItem, Outcomes, encode_frame
-socket.socket(fileno=int(sys.argv[-2])).sendall(encode_frame(Outcomes([OutcomeItem(1, 1, b"42")])))
+socket.socket(fileno=int(sys.argv[-3])).sendall(encode_frame(Outcomes([OutcomeItem(1, 1, b"42")])))
 os._exit(1)
 """
 
