@@ -48,6 +48,8 @@ INSERT_EXISTING_ARGUMENTS = """
 SELECT coalesce(e.arguments, p.arguments) FROM executions AS e LEFT JOIN payloads AS p ON p.seq = e.seq WHERE e.seq = ?
 """
 
+_OF_BLOCKS = "blocks CROSS JOIN executions AS e ON e.seq BETWEEN blocks.block << 8 AND (blocks.block << 8) + 255"
+"""The rows of blocks; ``CROSS JOIN``, so that the blocks are read first."""
 _DUE = "SELECT json_group_array(json_array(scheduled_us, seq)) FROM ({rows})"
 """Rows as one JSON array: each row that is fetched gives the interpreter's lock away, and has to wait for it."""
 CLAIM_DUE = _DUE.format(
@@ -158,30 +160,23 @@ NEXT_DISCARD_US = """
 SELECT min(discard_us) FROM executions WHERE state = 'created' AND attempt = 0 AND discard_us IS NOT NULL
 """
 
-TAKE_BACK_LEFT = """
+_LEFT = f"""
 SELECT e.seq, e.id, e.function, e.state, e.attempt, e.charged, e.scheduled_us, e.isolation, e.losses, e.parent,
        e.started_us
-FROM blocks CROSS JOIN executions AS e ON e.seq BETWEEN blocks.block << 8 AND (blocks.block << 8) + 255
-WHERE blocks.states & ? AND +e.state IN ('started', 'aborting') AND e.seq <> ?
-ORDER BY e.isolation <= 0, e.updated_us, e.seq LIMIT ?
-"""
-GUILTY = """
-SELECT * FROM (
-    SELECT e.seq, e.id, e.function, e.state, e.attempt, e.charged, e.scheduled_us, e.isolation, e.losses, e.parent,
-           e.started_us
-    FROM blocks CROSS JOIN executions AS e ON e.seq BETWEEN blocks.block << 8 AND (blocks.block << 8) + 255
-    WHERE blocks.states & ? AND +e.state IN ('started', 'aborting') AND e.isolation > 0
-    ORDER BY e.updated_us DESC, e.seq DESC LIMIT 1)
+FROM {_OF_BLOCKS} WHERE blocks.states & ? AND +e.state IN ('started', 'aborting')"""  # noqa: S608  # of parts of our own
+TAKE_BACK_LEFT = f"{_LEFT} AND e.seq <> ? ORDER BY e.isolation <= 0, e.updated_us, e.seq LIMIT ?"
+GUILTY = f"""
+SELECT * FROM ({_LEFT} AND e.isolation > 0 ORDER BY e.updated_us DESC, e.seq DESC LIMIT 1)
 WHERE state = 'started' AND losses + 1 >= ?
-"""
+"""  # noqa: S608  # of parts of our own
 GO_ON = "UPDATE executions SET updated_us = ? WHERE seq = ? AND attempt = ? AND state = 'started'"
-HAS_RUNNER_SUSPECTS = """
+HAS_RUNNER_SUSPECTS = f"""
 SELECT EXISTS (
     SELECT 1 FROM executions INDEXED BY executions_isolated WHERE state = 'created' AND isolation > 0 AND losses >= ?1
     UNION ALL
-    SELECT 1 FROM blocks CROSS JOIN executions AS e ON e.seq BETWEEN blocks.block << 8 AND (blocks.block << 8) + 255
+    SELECT 1 FROM {_OF_BLOCKS}
     WHERE blocks.states & ?2 AND +e.state = 'started' AND e.isolation > 0 AND e.losses >= ?1)
-"""
+"""  # noqa: S608  # of parts of our own
 TAKE_BACK = """
 UPDATE executions SET state = 'created', started_us = NULL, updated_us = ?, losses = ?, isolation = ?
 WHERE seq = ? AND attempt = ? AND state = 'started'
@@ -284,12 +279,12 @@ PRUNE_LOGS_NOTE = "UPDATE log_chunks SET lines = ?, dropped = -1 WHERE seq = ? A
 PRUNE_LOGS = "DELETE FROM log_chunks WHERE seq IN (SELECT value FROM json_each(?)) AND dropped >= 0"
 KEEP_ROUND = "INSERT OR REPLACE INTO meta (key, value) VALUES ('pruned', ?)"
 LAST_ROUND = "SELECT value FROM meta WHERE key = 'pruned'"
-COUNT_KEPT = """
+COUNT_KEPT = f"""
 SELECT coalesce(sum((SELECT count(*) FROM executions AS below
                      WHERE below.parent = e.id AND below.state NOT IN ('created', 'started', 'aborting'))), 0)
-FROM blocks CROSS JOIN executions AS e ON e.seq BETWEEN blocks.block << 8 AND (blocks.block << 8) + 255
+FROM {_OF_BLOCKS}
 WHERE blocks.states & ? AND e.attempt > 0 AND e.state IN ('created', 'started', 'aborting')
-"""
+"""  # noqa: S608  # of parts of our own
 PAGES = "PRAGMA page_count"
 EMPTY_PAGES = "PRAGMA freelist_count"
 GIVE_BACK = "PRAGMA incremental_vacuum(1)"
