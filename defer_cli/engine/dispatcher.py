@@ -69,8 +69,6 @@ class Dispatcher:
             begin=self._placing.begin_alone,
             put_back=self._put_back,
         )
-        self.claimed_ahead = self._placing.begin_ahead
-        self.on_disk = self._placing.on_disk
         self._is_draining = False
         self._freed = 0
         self._is_releasing = False
@@ -111,6 +109,14 @@ class Dispatcher:
                 self._hand_out_again(started, again)
             else:
                 self._hand_out(started, {})
+
+    def claimed_ahead(self, commit: int, claim: Claim) -> None:
+        """Hand out what a claim took while its commit is on its way; workers hold it."""
+        self._placing.begin_ahead(commit, claim)
+
+    def on_disk(self, commit: int) -> None:
+        """Have workers begin what they hold for a commit; the writer's thread calls."""
+        self._placing.on_disk(commit)
 
     def undone(self, commit: int, claim: Claim) -> None:
         """A commit has failed: nothing of its claim was started, and its places are free."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from defer_cli.domain.settle import Running
 from defer_cli.engine.deadlines import Deadlines
@@ -43,8 +43,6 @@ class Placing:
         self._listener = listener
         self._gates = Gates()
         self._ahead: tuple[Claim, list[Assigned]] | None = None
-        self.on_disk: Callable[[int], None] = self._gates.open
-        """Tell that a commit is on disk, on the writer's thread: what was begun ahead of it goes."""
         self.pool: Pool
 
     def begin(self, attempts: Sequence[Running], marked: Marked) -> list[Running]:
@@ -59,6 +57,10 @@ class Placing:
         fresh = [running for running in claim.started if running.attempt == 1 and running.isolation <= 0]
         if fresh:
             self._ahead = claim, self._begin(fresh, _NOBODY, commit)[0]
+
+    def on_disk(self, commit: int) -> None:
+        """A commit is on disk, as the writer's thread tells: what was begun ahead of it goes."""
+        self._gates.open(commit)
 
     def left_of(self, claim: Claim) -> list[Running]:
         """Return what of a claim that is on disk was not begun ahead."""

@@ -25,9 +25,8 @@ class Ahead(Protocol):
     def claimed_ahead(self, commit: int, claim: Claim) -> None:
         """On the loop: prepare what ``claim`` started, and let nothing of it run."""
 
-    @property
-    def on_disk(self) -> Callable[[int], None]:
-        """Told on the writer's thread: the commit of this number is on disk, what was prepared may run."""
+    def on_disk(self, commit: int) -> None:
+        """On the writer's thread: the commit is on disk, what was prepared may run."""
 
     def undone(self, commit: int, claim: Claim) -> None:
         """On the loop: the commit has failed, nothing of ``claim`` was started; its slots are granted again."""
