@@ -6,10 +6,9 @@ import os
 from collections import deque
 from time import time_ns
 
-from defer_cli.domain.ids import random_tails, time_ordered_id
+from defer_cli.domain.ids import TAIL_LENGTH, random_tails, time_ordered_id
 
 _DRAWN_AT_ONCE = 512
-_BYTES = 16
 _tails: deque[str] = deque()
 
 
@@ -21,7 +20,7 @@ def fresh_id() -> str:
     try:
         tail = _tails.popleft()
     except IndexError:
-        tail, *rest = random_tails(os.urandom(_BYTES * _DRAWN_AT_ONCE))
+        tail, *rest = random_tails(os.urandom(TAIL_LENGTH * _DRAWN_AT_ONCE))
         _tails.extend(rest)
     return time_ordered_id(time_ns() // 1_000_000, tail)
 

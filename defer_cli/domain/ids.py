@@ -10,7 +10,7 @@ from hashlib import blake2b
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _PAIRS = [first + second for first in _ALPHABET for second in _ALPHABET]
 LENGTH = 26
-_TAIL_LENGTH = 16
+TAIL_LENGTH = 16
 _LETTERS = bytes(ord(_ALPHABET[byte & 0b11111]) for byte in range(256))
 _VERSION_LETTERS = bytes(ord(_ALPHABET[0b01110 | byte & 0b00001]) for byte in range(256))
 _VARIANT_LETTERS = bytes(ord(_ALPHABET[0b01000 | byte & 0b10011]) for byte in range(256))
@@ -29,16 +29,16 @@ def is_id(text: str) -> bool:
 
 
 def random_tails(random: bytes) -> list[str]:
-    """Return what follows the moment in an id of a time, one for each 16 random bytes.
+    """Return what follows the moment in an id of a time, one for each ``TAIL_LENGTH`` random bytes.
 
     Of each byte five bits count; some of the first are those that say which kind of number it is (UUIDv7, RFC 9562
     section 5.7).
     """
     letters = bytearray(random.translate(_LETTERS))
-    letters[0::_TAIL_LENGTH] = random[0::_TAIL_LENGTH].translate(_VERSION_LETTERS)
-    letters[3::_TAIL_LENGTH] = random[3::_TAIL_LENGTH].translate(_VARIANT_LETTERS)
+    letters[0::TAIL_LENGTH] = random[0::TAIL_LENGTH].translate(_VERSION_LETTERS)
+    letters[3::TAIL_LENGTH] = random[3::TAIL_LENGTH].translate(_VARIANT_LETTERS)
     text = letters.decode()
-    return [text[start : start + _TAIL_LENGTH] for start in range(0, len(text), _TAIL_LENGTH)]
+    return [text[start : start + TAIL_LENGTH] for start in range(0, len(text), TAIL_LENGTH)]
 
 
 def time_ordered_id(milliseconds: int, tail: str) -> str:
@@ -54,7 +54,7 @@ def _head_of(milliseconds: int) -> str:
 
 def random_id() -> str:
     """Return a new id, ordered by time."""
-    return time_ordered_id(time.time_ns() // 1_000_000, random_tails(os.urandom(_TAIL_LENGTH))[0])
+    return time_ordered_id(time.time_ns() // 1_000_000, random_tails(os.urandom(TAIL_LENGTH))[0])
 
 
 def keyed_id(function: str, key: str) -> str:
