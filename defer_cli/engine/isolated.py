@@ -28,9 +28,9 @@ class Isolated:
     A process that has run others before may die of what they left in it. So who dies in a used one is not charged: it
     runs once more, in a fresh one. That way what is innocent costs no process each.
 
-    While there are ``suspects`` that runners have died with again and again, one runs at a time: two could not be told
-    apart when the next runner dies. There are no new ones while a runner lives. Where one goes on that was not
-    to, since its wait was cut, what runs beside it is interrupted.
+    While there are suspects, that runners have died with again and again (``has_suspects``), one runs at a time: two
+    could not be told apart when the next runner dies. There are no new ones while a runner lives. Where one goes on
+    that was not to, since its wait was cut, what runs beside it is interrupted.
     """
 
     def __init__(
