@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.enqueueing import NOOP, calls_per_second
-from benchmarks.harness import Project, Row, median, project, runner, wait_for, wait_until_ready
-from benchmarks.throughput import finished
+from benchmarks.harness import Row, median, project, runner, wait_for, wait_until_ready
+from benchmarks.throughput import SILENT, fill, finished
 from defer_cli.domain.enqueue import Enqueue
 from defer_cli.domain.ids import random_id
 from defer_cli.domain.settle import Move
@@ -27,7 +27,7 @@ _HELD = """import asyncio
 from defer_cli import defer
 
 @defer(concurrency=1)
-async def held(n: int) -> None:
+async def held() -> None:
     await asyncio.sleep(3600)
 """
 _ADDED = 10_000
@@ -94,7 +94,7 @@ def turn_ms(shape: Shape, count: int) -> tuple[float, float]:
 def added_per_second(queued: int) -> float:
     """Return calls a second that a runner takes from another process, behind a queue that waits for its function."""
     with project({"noop": NOOP, "held": _HELD}) as made:
-        _queue(made, "held", queued)
+        fill(made, queued, function="held")
         with runner(made, "--workers", "2", "--grace", "0s"):
             wait_until_ready(made)
             return calls_per_second(made, "gathered", _ADDED)
@@ -102,8 +102,8 @@ def added_per_second(queued: int) -> float:
 
 def taken_per_second(queued: int) -> float:
     """Return ends a second, on disk, of the first 20,000 that a fresh runner takes from a queue, as a reader sees."""
-    with project({"noop": NOOP}) as made:
-        _queue(made, "noop", queued)
+    with project({"noop": SILENT}) as made:
+        fill(made, queued)
         with runner(made, "--workers", "2"):
             wait_until_ready(made)
             reader = open_reader(made.data / "defer.db")
@@ -113,13 +113,6 @@ def taken_per_second(queued: int) -> float:
             rate = (finished(reader) - first) / (time.perf_counter() - began)
             reader.close()
             return rate
-
-
-def _queue(made: Project, function: str, count: int) -> None:
-    made.data.mkdir(mode=0o700, exist_ok=True)
-    store = open_store(made.data / "defer.db")
-    _fill(store, [function], count)
-    store.close()
 
 
 def measure(runs: int, count: int = 1_000_000) -> list[Row]:

@@ -50,6 +50,8 @@ def fill(made: Project, count: int, *, function: str = "noop") -> None:
                     for _ in range(min(1_000, count - start))
                 ]
             )
+        if store.checkpoint_is_due():
+            store.checkpoint()
     store.close()
 
 
