@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from defer_cli.domain.states import FINAL_STATES, State
@@ -18,6 +20,23 @@ def died_first(runner: Runner, project: Project, id: str) -> bool:
     """Wait until the runner is dead or the execution has failed; return which of them came first."""
     until(lambda: runner.process.poll() is not None or project.get(id).state is State.FAILED, "a death, or the end")
     return project.get(id).state is not State.FAILED
+
+
+def killed_until_failed(
+    project: Project, id: str, *, before_each: Callable[[int], None] = lambda deaths: None
+) -> tuple[int, Runner]:
+    """Start runners after one that died until the execution has failed; return how many died, and the one that lives.
+
+    ``before_each`` start it is told how many have died.
+    """
+    deaths = 1
+    while True:
+        assert deaths < MOST_DEATHS, project.attempts(id)
+        before_each(deaths)
+        runner = project.start("--workers", "2")
+        if not died_first(runner, project, id):
+            return deaths, runner
+        deaths += 1
 
 
 def test_a_function_that_kills_its_runner_again_and_again_fails_in_the_end(project: Project) -> None:
@@ -42,12 +61,8 @@ def test_a_function_that_kills_its_runner_again_and_again_fails_in_the_end(proje
         innocents = client.calls("innocent", [[number] for number in range(INNOCENTS)])
         id = client.call("killer")
         runner.process.wait(30)
-    deaths = 1
-    while project.get(id).state is not State.FAILED:
-        assert deaths < MOST_DEATHS, project.attempts(id)
-        runner = project.start("--workers", "2")
-        deaths += died_first(runner, project, id)
-        runner.kill()
+    deaths, runner = killed_until_failed(project, id)
+    runner.kill()
     with project.run("--workers", "2") as runner, runner.client() as client:
         ends = {client.wait(innocent) for innocent in innocents}
         assert runner.stop() == 0
@@ -89,15 +104,13 @@ def killed_again_and_again(project: Project, *, is_stopped_between: bool) -> lis
         id = client.call("killer")
         innocents = client.calls("innocent", [[1], [4]])
         runner.process.wait(30)
-    deaths = 1
-    while project.get(id).state is not State.FAILED:
-        assert deaths < MOST_DEATHS, project.attempts(id)
+
+    def stop_once(deaths: int) -> None:
         if deaths == 2 and is_stopped_between:
             stop_while_it_runs(project, runs=3)
-            is_stopped_between = False
-        runner = project.start("--workers", "2")
-        deaths += died_first(runner, project, id)
-        runner.kill()
+
+    _, runner = killed_until_failed(project, id, before_each=stop_once)
+    runner.kill()
     with project.run("--workers", "2") as runner, runner.client() as client:
         for innocent in innocents:
             client.wait(innocent)
@@ -187,12 +200,11 @@ def test_who_is_there_when_a_function_kills_its_runner_after_a_wait_is_never_cha
         other = client.call("innocent")
         runner.process.wait(30)
     id = called or project.children(other)[0].id
-    deaths = 1
-    while project.get(id).state is not State.FAILED:
-        assert deaths < MOST_DEATHS, project.attempts(id)
+
+    def nobody_else_is_charged(deaths: int) -> None:
         assert project.get(other).charged == 0, project.attempts(other)
-        runner = project.start("--workers", "2")
-        deaths += died_first(runner, project, id)
+
+    deaths, runner = killed_until_failed(project, id, before_each=nobody_else_is_charged)
     until(lambda: project.get(other).state in FINAL_STATES, "the end of the other")
     runner.kill()
 
