@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
+import pytest
 from msgspec import Struct
 
 from defer_cli.domain.function import FunctionOptions, FunctionSpec
@@ -316,6 +317,15 @@ class Stage:
     def moves(self) -> list[tuple[str, str]]:
         """Return (id, name) of the moves that wait to be written."""
         return [(move.id, move.name) for move in self.writer.moves]
+
+
+async def until(is_so: Callable[[], Any]) -> None:
+    """Let the loop turn until something is so."""
+    for _ in range(1_000):
+        if is_so():
+            return
+        await asyncio.sleep(0)
+    pytest.fail("it never came to that")
 
 
 def returned(seq: int = 1, *, attempt: int = 1, result: bytes | None = b"1") -> OutcomeItem:

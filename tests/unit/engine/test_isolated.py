@@ -15,20 +15,11 @@ from defer_cli.engine import isolated
 from defer_cli.engine.events import WorkerDied
 from defer_cli.engine.isolated import PLACES
 from defer_cli.store.contract import Store
-from tests.unit.engine.harness import FakeWorker, Stage, returned, running, spec
+from tests.unit.engine.harness import FakeWorker, Stage, returned, running, spec, until
 
 
 def suspect(seq: int = 1, **fields: Any) -> Running:
     return running(seq, attempt=2, isolation=Isolation.SUSPECT, **fields)
-
-
-async def until(is_so: Callable[[], Any]) -> None:
-    """Let the loop turn until something is so."""
-    for _ in range(1_000):
-        if is_so():
-            return
-        await asyncio.sleep(0)
-    pytest.fail("it never came to that")
 
 
 async def placed(stage: Stage, *items: Running) -> list[FakeWorker]:

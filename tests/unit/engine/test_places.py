@@ -12,19 +12,11 @@ import pytest
 from defer_cli.domain.errors import StoreError
 from defer_cli.domain.settle import Isolation, Reason, Running
 from defer_cli.store.contract import Store
-from tests.unit.engine.harness import FakeWorker, Stage, returned, running, spec
+from tests.unit.engine.harness import FakeWorker, Stage, returned, running, spec, until
 
 
 def suspect(seq: int) -> Running:
     return running(seq, attempt=2, isolation=Isolation.SUSPECT, losses=2)
-
-
-async def until(is_so: Callable[[], Any]) -> None:
-    for _ in range(1_000):
-        if is_so():
-            return
-        await asyncio.sleep(0)
-    pytest.fail("it never came to that")
 
 
 async def rest() -> None:

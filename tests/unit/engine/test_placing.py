@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from defer_cli.domain.settle import Isolation
 from defer_cli.workers.gate import MOST_HELD
-from tests.unit.engine.harness import SLOTS, Stage, returned, running
-from tests.unit.engine.test_isolated import until
+from tests.unit.engine.harness import SLOTS, Stage, returned, running, until
 
 
 async def test_what_is_announced_is_held_by_its_worker_until_the_commit() -> None:
