@@ -46,6 +46,7 @@ def test_a_function_that_kills_its_runner_again_and_again_fails_in_the_end(proje
             @defer(retry={'max_attempts': 1, 'initial_interval': 0, 'randomization_factor': 0})
             async def killer():
                 note("killer", os.getpid())
+                await until_noted("called")
                 os.kill(os.getppid(), signal.SIGKILL)
                 await asyncio.sleep(60)
         """,
@@ -60,6 +61,7 @@ def test_a_function_that_kills_its_runner_again_and_again_fails_in_the_end(proje
     with project.run("--workers", "2") as runner, runner.client() as client:
         innocents = client.calls("innocent", [[number] for number in range(INNOCENTS)])
         id = client.call("killer")
+        project.note("called")  # it may have begun before its caller has the answer
         runner.process.wait(30)
     deaths, runner = killed_until_failed(project, id)
     runner.kill()
