@@ -49,6 +49,14 @@ class Claim(Struct):
     """How many of those started are to be run isolated."""
 
 
+class Taker(Struct, frozen=True):
+    """Who takes what is due: up to ``limit`` executions of ``functions`` for ``runner``."""
+
+    limit: int
+    runner: str
+    functions: Mapping[str, Limit]
+
+
 class Tick(Struct, frozen=True):
     """One instant of a cron that is to be run: the execution it makes."""
 
@@ -148,9 +156,13 @@ class Store(Health, Protocol):
     def savepoint(self) -> AbstractContextManager[None]:
         """Inside a transaction: undo only this block when it raises."""
 
-    def insert(self, calls: Sequence[Enqueue]) -> list[Stored | Refused]:
+    def insert(self, calls: Sequence[Enqueue], *, taker: Taker | None = None) -> list[Stored | Refused]:
         """Store calls, one result each; an id that exists answers with its execution, or is refused when the
-        function or the arguments differ. Arguments are compared in their hashed form."""
+        function or the arguments differ. Arguments are compared in their hashed form.
+
+        Calls that a claim of ``taker`` would start next may be stored as started. The claim that the same transaction
+        must make then returns them among the others, and counts them: what it comes to is the same, at less cost.
+        """
 
     def claim(self, *, limit: int, isolated: int = 0, runner: str, functions: Mapping[str, Limit]) -> Claim:
         """Start up to ``limit`` due executions of ``functions``, by (scheduled, seq); locks what it counts.

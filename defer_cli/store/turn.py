@@ -11,7 +11,7 @@ from defer_cli.domain.enqueue import Enqueue
 from defer_cli.domain.errors import StoreError
 from defer_cli.domain.log_chunk import LogChunk
 from defer_cli.domain.settle import Move
-from defer_cli.store.contract import Claim, Store
+from defer_cli.store.contract import Claim, Store, Taker
 
 _log = logging.getLogger(__name__)
 Work = Callable[[Store], Any]
@@ -101,9 +101,9 @@ def as_store_error(error: BaseException) -> StoreError:
     return StoreError(f"the store failed: {type(error).__name__}: {error}")
 
 
-def insert(requests: Sequence[Request], store: Store, turn: Turn) -> None:
+def insert(requests: Sequence[Request], store: Store, turn: Turn, taker: Taker | None) -> None:
     """Store the calls of requests that came in a row at once: a call alone costs far more than one of many."""
-    results = iter(store.insert([call for request in requests for call in request.calls]))
+    results = iter(store.insert([call for request in requests for call in request.calls], taker=taker))
     for request in requests:
         told = turn.answers if request.is_told_on_thread else turn.results
         told.append((request.on_done, list(islice(results, request.weight)), None))

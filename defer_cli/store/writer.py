@@ -16,7 +16,7 @@ from defer_cli.domain.enqueue import Enqueue, Refused, Stored
 from defer_cli.domain.errors import StoreError, StoreFull
 from defer_cli.domain.log_chunk import LogChunk
 from defer_cli.domain.settle import Move
-from defer_cli.store.contract import Claim, Limit, Store
+from defer_cli.store.contract import Claim, Limit, Store, Taker
 from defer_cli.store.turn import Ahead, Request, Turn, Work, as_store_error, guarded, insert, write_apart
 
 T = TypeVar("T")
@@ -310,16 +310,18 @@ class Writer:
             write_apart(self._store, turn, self._apply)
             return
         store = self._store
+        is_stopping, free = self._is_stopping, self.free_slots
+        taker = Taker(free, self._runner, self._functions) if free > 0 and not is_stopping else None
         with store.transaction():
             if turn.moves:
                 turn.applied = self._apply(store, turn.moves)
             for work, requests in groupby(turn.requests, key=attrgetter("work")):
                 if work is None:
-                    insert(list(requests), store, turn)
+                    insert(list(requests), store, turn, taker)
                 else:
                     turn.results += [guarded(request.on_done, work, store) for request in requests]
-            if not self._is_stopping:
-                turn.claim = self._claim()
+            if not is_stopping:
+                turn.claim = self._claim(taker)
             if turn.chunks:
                 self._append(turn.chunks)
             if self._ahead is not None and turn.has_started:
@@ -328,9 +330,9 @@ class Writer:
         if self._ahead is not None and turn.commit:
             self._ahead.on_disk(turn.commit)
 
-    def _claim(self) -> Claim | None:
-        free, isolated = self._granted - self._taken, self._granted_isolated - self._taken_isolated
-        if free <= 0 and isolated <= 0:
+    def _claim(self, taker: Taker | None) -> Claim | None:
+        free, isolated = self.free_slots, self._granted_isolated - self._taken_isolated
+        if taker is None and free <= 0 and isolated <= 0:
             return None
         claim = self._store.claim(
             limit=max(free, 0), isolated=max(isolated, 0), runner=self._runner, functions=self._functions

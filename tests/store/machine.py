@@ -13,12 +13,13 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from defer_cli.domain.enqueue import Enqueue
 from defer_cli.domain.execution import Execution, to_microseconds
 from defer_cli.domain.history import HOUR_US, bucket_of
 from defer_cli.domain.ids import tick_id
 from defer_cli.domain.settle import Isolation, Move, Running
 from defer_cli.domain.states import State
-from defer_cli.store.contract import Limit, Store, Tick
+from defer_cli.store.contract import Limit, Store, Taker, Tick
 from tests.store.harness import (
     ENGINES,
     NOON,
@@ -150,15 +151,35 @@ class StoreAndModel(RuleBasedStateMachine):
         undoing=st.sampled_from([None, None, None, "transaction", "savepoint"]),
     )
     def claim(self, limit: int, isolated: int, undoing: str | None) -> None:
+        self._claim(limit, isolated, undoing, [])
+
+    @rule(
+        functions=st.lists(st.sampled_from(FUNCTIONS), min_size=1, max_size=6),
+        limit=st.integers(1, 6),
+        undoing=st.sampled_from([None, None, "transaction", "savepoint"]),
+    )
+    def enqueue_and_claim(self, functions: list[str], limit: int, undoing: str | None) -> None:
+        """Do as the writer does: what is called and can be taken at once is stored as started."""
+        self._claim(limit, 2, undoing, [call(function) for function in functions])
+
+    def _claim(self, limit: int, isolated: int, undoing: str | None, calls: list[Enqueue]) -> None:
         store, functions = self._store, self._functions
+        taker = Taker(limit, "a", functions)
         if undoing == "transaction":
             with undone(store.transaction()):
+                store.insert(calls, taker=taker)
                 store.claim(limit=limit, isolated=isolated, runner="a", functions=functions)
         with store.transaction():
+            half = len(calls) // 2
+            store.insert(calls[:half], taker=taker)
             if undoing == "savepoint":
                 with undone(store.savepoint()):
+                    store.insert(calls[half:], taker=taker)
                     store.claim(limit=limit, isolated=isolated, runner="a", functions=functions)
+            store.insert(calls[half:], taker=taker)
             taken = store.claim(limit=limit, isolated=isolated, runner="a", functions=functions)
+        for one in calls:
+            self._model.insert(one.id, one.function, self._clock.now_us)
         started, alone, ended = self._model.claim(functions, limit, isolated, self._clock.now_us)
         assert [running.id for running in taken.started] == started
         assert taken.isolated == alone

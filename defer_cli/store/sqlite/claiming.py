@@ -42,6 +42,7 @@ def claim(session: Session, *, limit: int, isolated: int, runner: str, functions
         _start(session, isolating.pick(session, functions, now, isolated), runner, now, result)
         result.isolated = len(result.started)
         limit += result.isolated
+    result.started += session.take_begun()
     behind: set[str] = set()
     while len(result.started) < limit and len(result.ended) < MOST_ENDED:
         picking = _Picking(session, functions, now, limit - len(result.started), behind)

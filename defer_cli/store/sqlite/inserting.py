@@ -10,11 +10,15 @@ import msgspec
 
 from defer_cli.domain.arguments import hashed_form
 from defer_cli.domain.enqueue import Enqueue, Refused, Stored
+from defer_cli.domain.settle import Running
+from defer_cli.store.contract import Taker
 from defer_cli.store.sqlite import statements
 from defer_cli.store.sqlite.blocks import Blocks
 from defer_cli.store.sqlite.session import Session
 from defer_cli.store.sqlite.statements import as_list
 
+_SEQ, _FUNCTION, _DUE, _UPDATED, _DISCARD = 0, 2, 9, 10, 11
+"""Places in a row as it is written."""
 _LATEST_US = 253_402_300_799_999_999
 """The last microsecond of the year 9999, beyond which no moment can be shown."""
 NO_ARGUMENTS = b"[]"
@@ -25,9 +29,16 @@ _decode_metadata = msgspec.json.Decoder(dict[str, str]).decode
 
 
 def insert(
-    session: Session, calls: Sequence[Enqueue], *, scheduled: Sequence[int] | None = None
+    session: Session,
+    calls: Sequence[Enqueue],
+    *,
+    scheduled: Sequence[int] | None = None,
+    taker: Taker | None = None,
 ) -> list[Stored | Refused]:
-    """Store calls, one result each; ``scheduled`` gives ticks their times, past ones too, whatever was asked."""
+    """Store calls, one result each; ``scheduled`` gives ticks their times, past ones too, whatever was asked.
+
+    Those that a claim of ``taker`` would start next are stored as started, for that claim to return.
+    """
     session.require_transaction()
     now = session.now()
     first_seq = session.next_seq
@@ -77,31 +88,54 @@ def insert(
     if not rows:
         return results
     session.next_seq = first_seq + len(rows)
-    if _write(session, rows) == len(rows):
-        _follow(session, calls, rows, payloads)
+    begun = 0 if taker is None else _count_next(session, rows, taker)
+    written = 0
+    if taker is not None and begun:
+        started = [(*row, now, taker.runner) for row in rows[:begun]]
+        written = _write(session, started, statements.INSERT_STARTED, statements.INSERT_STARTED_MANY)
+    written += _write(session, rows[begun:], statements.INSERT, statements.INSERT_MANY)
+    if written == len(rows):
+        _follow(session, calls, rows, payloads, begun)
+        _follow_start(session, calls[:begun], rows[:begun], taker)
         return results
     existing = _existing(session, calls)
     new = {row[0] for row in rows if existing[row[1]][0] == row[0]}
-    _follow(
-        session,
-        [call for call, row in zip(calls, rows, strict=True) if row[0] in new],
-        [row for row in rows if row[0] in new],
-        [payload for payload in payloads if payload[0] in new],
-    )
+    new_calls = [call for call, row in zip(calls, rows, strict=True) if row[0] in new]
+    new_rows = [row for row in rows if row[0] in new]
+    begun = sum(row[0] < first_seq + begun for row in new_rows)
+    _follow(session, new_calls, new_rows, [payload for payload in payloads if payload[0] in new], begun)
+    _follow_start(session, new_calls[:begun], new_rows[:begun], taker)
     for position, (call, row) in enumerate(zip(calls, rows, strict=True)):
         if row[0] not in new:
             results[position] = _earlier(session, call, existing[call.id])
     return results
 
 
-def _write(session: Session, rows: Sequence[tuple[Any, ...]]) -> int:
+def _count_next(session: Session, rows: Sequence[tuple[Any, ...]], taker: Taker) -> int:
+    """Return how many of new rows, from the first, a claim would start before anything else."""
+    functions = taker.functions
+    if session.may_hold_isolated or functions is not session.claimable:
+        return 0
+    head = session.heads.first()
+    if head is not None and head[0] <= rows[0][_UPDATED]:
+        return 0
+    count = 0
+    for row in rows[: taker.limit - len(session.begun)]:
+        options = functions.get(row[_FUNCTION])
+        if options is None or options.concurrency is not None or row[_DUE] > row[_UPDATED] or row[_DISCARD] is not None:
+            break
+        count += 1
+    return count
+
+
+def _write(session: Session, rows: Sequence[tuple[Any, ...]], one: str, many: str) -> int:
     """Write the rows whose ids are new; return how many they are."""
     at_once = statements.INSERT_AT_ONCE
     rest = len(rows) % at_once
-    written = session.executemany(statements.INSERT, rows[:rest]).rowcount if rest else 0
+    written = session.executemany(one, rows[:rest]).rowcount if rest else 0
     for start in range(rest, len(rows), at_once):
         values = list(chain.from_iterable(rows[start : start + at_once]))
-        written += session.execute(statements.INSERT_MANY, values).rowcount
+        written += session.execute(many, values).rowcount
     return written
 
 
@@ -127,8 +161,12 @@ def _follow(
     calls: Sequence[Enqueue],
     rows: Sequence[tuple[Any, ...]],
     payloads: Sequence[tuple[int, bytes, bytes | None]],
+    begun: int,
 ) -> None:
-    """Write what goes with new executions: large payloads, metadata, counters, heads, blocks."""
+    """Write what goes with new executions: large payloads, metadata, counters, heads, blocks.
+
+    The first ``begun`` are stored as started: they stand in no queue, so no head is theirs.
+    """
     if payloads:
         session.executemany(statements.INSERT_PAYLOAD, payloads)
         session.written_bytes += sum([len(payload[1]) for payload in payloads])
@@ -138,15 +176,47 @@ def _follow(
     for call, row in zip(calls, rows, strict=True):
         function = call.function
         created_of[function] = created_of.get(function, 0) + 1
-        heads.offer(function, row[9], row[0])
         if call.metadata:
-            seq = row[0]
+            seq = row[_SEQ]
             pairs.extend([(key, value, seq) for key, value in call.metadata.items()])
     if pairs:
         session.executemany(statements.INSERT_METADATA, pairs)
+    for row in rows[begun:]:
+        heads.offer(row[_FUNCTION], row[_DUE], row[_SEQ])
     for function, count in created_of.items():
         session.counters.add(function, "created", count)
     _tell_blocks(session.blocks, rows)
+
+
+def _follow_start(
+    session: Session, calls: Sequence[Enqueue], rows: Sequence[tuple[Any, ...]], taker: Taker | None
+) -> None:
+    """Do the same for those of them that were stored as started."""
+    if taker is None or not rows:
+        return
+    now = rows[0][_UPDATED]
+    started_of: dict[str, int] = {}
+    for call, row in zip(calls, rows, strict=True):
+        function = call.function
+        started_of[function] = started_of.get(function, 0) + 1
+        session.begun.append(
+            Running(
+                row[_SEQ],
+                call.id,
+                function,
+                1,
+                0,
+                row[_DUE],
+                arguments=None if call.arguments == NO_ARGUMENTS else call.arguments,
+                metadata=_encode(call.metadata) if call.metadata else None,
+                parent=call.parent,
+                started_us=now,
+                trace=call.trace,
+            )
+        )
+    for function, count in started_of.items():
+        session.counters.move(function, "created", "started", count)
+    session.blocks.started([row[_SEQ] for row in rows], now, taker.runner)
 
 
 def _tell_blocks(blocks: Blocks, rows: Sequence[tuple[Any, ...]]) -> None:

@@ -10,6 +10,7 @@ from sqlite3 import Connection, Cursor, Error
 from time import monotonic
 
 from defer_cli.domain.errors import StoreError
+from defer_cli.domain.settle import Running
 from defer_cli.domain.states import State
 from defer_cli.store.contract import Limit
 from defer_cli.store.sqlite import statements
@@ -34,6 +35,7 @@ class Session:
         "_files",
         "_looks_at",
         "_path",
+        "begun",
         "blocks",
         "claimable",
         "connection",
@@ -61,6 +63,7 @@ class Session:
         self.blocks = Blocks(connection)
         self.heads = Heads()
         self.claimable: Mapping[str, Limit] = {}
+        self.begun: list[Running] = []
         self.next_seq: int = connection.execute(statements.NEXT_SEQ).fetchone()[0]
         self.written_bytes = 0
         self._changes_seen = connection.total_changes
@@ -84,6 +87,8 @@ class Session:
         try:
             self.execute("BEGIN IMMEDIATE")
             yield
+            if self.begun:
+                raise StoreError("calls were stored as started", mend="claim in the same transaction")
             self.counters.write()
             self.history.write()
             self.blocks.write()
@@ -104,7 +109,7 @@ class Session:
     @contextmanager
     def savepoint(self) -> Iterator[None]:
         """Undo only this block when it raises."""
-        counted, ended = self.counters.changes(), self.history.changes()
+        counted, ended, begun = self.counters.changes(), self.history.changes(), self.begun.copy()
         self.execute("SAVEPOINT block")
         try:
             yield
@@ -114,11 +119,17 @@ class Session:
                 self.execute("RELEASE block")
                 self.counters.undo(counted)
                 self.history.undo(ended)
+                self.begun = begun
                 self.look_anew()
             if isinstance(error, Error):
                 raise store_error(error, self._path) from error
             raise
         self.execute("RELEASE block")
+
+    def take_begun(self) -> list[Running]:
+        """Return what the open transaction has stored as started; its claim takes it, once."""
+        begun, self.begun = self.begun, []
+        return begun
 
     def is_in_place(self) -> bool:
         """Whether the files that are written are those that the next start will find."""
@@ -159,6 +170,7 @@ class Session:
             self.counters.undo({})
             self.history.undo({})
             self.blocks.forget()
+            self.begun.clear()
             self.look_anew()
 
 

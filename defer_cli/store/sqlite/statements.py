@@ -27,17 +27,20 @@ SELECT max(coalesce((SELECT max(seq) + 1 FROM executions), 1),
            coalesce((SELECT cast(value AS INTEGER) FROM meta WHERE key = 'next_seq'), 1))
 """
 
-_INSERTED = "(?, ?, ?, 'created', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_CREATED = "(?, ?, ?, 'created', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, NULL, NULL)"
+_STARTED = "(?, ?, ?, 'started', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?)"
 _INSERT = """
 INSERT INTO executions (seq, id, function, state, is_delayed, came_from, parent, call_hash, rerun_of,
-                        created_us, scheduled_us, updated_us, discard_us, arguments, metadata, trace)
+                        created_us, scheduled_us, updated_us, discard_us, arguments, metadata, trace,
+                        attempt, started_us, runner)
 VALUES {rows}
 ON CONFLICT (id) DO NOTHING
 """
-INSERT = _INSERT.format(rows=_INSERTED)
 INSERT_AT_ONCE = 50
 """Rows of one statement; many are cheaper so, and other threads run meanwhile."""
-INSERT_MANY = _INSERT.format(rows=", ".join([_INSERTED] * INSERT_AT_ONCE))
+INSERT, INSERT_MANY, INSERT_STARTED, INSERT_STARTED_MANY = (
+    _INSERT.format(rows=", ".join([row] * count)) for row in (_CREATED, _STARTED) for count in (1, INSERT_AT_ONCE)
+)
 INSERT_PAYLOAD = "INSERT INTO payloads (seq, arguments, metadata) VALUES (?, ?, ?)"
 INSERT_METADATA = "INSERT INTO metadata (key, value, seq) VALUES (?, ?, ?)"
 INSERT_EXISTING = """

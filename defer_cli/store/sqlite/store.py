@@ -13,7 +13,7 @@ from defer_cli.domain.execution import Execution
 from defer_cli.domain.log_chunk import LogChunk
 from defer_cli.domain.retention import Round
 from defer_cli.domain.settle import Move, Running
-from defer_cli.store.contract import Claim, Ending, Gap, Limit, Mark, Pruned, Tick
+from defer_cli.store.contract import Claim, Ending, Gap, Limit, Mark, Pruned, Taker, Tick
 from defer_cli.store.sqlite import claiming, inserting, moving, pruning, rescuing, settling, statements, ticking
 from defer_cli.store.sqlite.ballast import BALLAST_BYTES, Ballast, ballast_of
 from defer_cli.store.sqlite.connection import keep_log, open_reading, open_writing, reporting
@@ -97,9 +97,9 @@ class SqliteStore:
         """Undo only this block when it raises."""
         return self._session.savepoint()
 
-    def insert(self, calls: Sequence[Enqueue]) -> list[Stored | Refused]:
-        """Store calls, each id once."""
-        results = inserting.insert(self._session, calls)
+    def insert(self, calls: Sequence[Enqueue], *, taker: Taker | None = None) -> list[Stored | Refused]:
+        """Store calls, each id once; start those that ``taker`` would start next."""
+        results = inserting.insert(self._session, calls, taker=taker)
         if self._ballast.is_given_up and any(isinstance(result, Stored) and result.is_new for result in results):
             self._ballast.require_room()
         return results

@@ -14,7 +14,7 @@ from defer_cli.domain.enqueue import Enqueue, Refused, Stored
 from defer_cli.domain.log_chunk import LogChunk
 from defer_cli.domain.settle import Move
 from defer_cli.domain.states import State
-from defer_cli.store.contract import Claim
+from defer_cli.store.contract import Claim, Taker
 from defer_cli.store.sqlite import open_reader, open_store
 from defer_cli.store.sqlite.store import SqliteStore
 from defer_cli.store.turn import Ahead
@@ -56,9 +56,9 @@ class Recorder:
             assert self.may_commit.wait(DEADLINE_SECONDS)
         self.steps.append("commit")
 
-    def insert(self, calls: Sequence[Enqueue]) -> list[Stored | Refused]:
+    def insert(self, calls: Sequence[Enqueue], *, taker: Taker | None = None) -> list[Stored | Refused]:
         self.steps.append("insert")
-        return self._store.insert(calls)
+        return self._store.insert(calls, taker=taker)
 
     def apply(self, moves: Sequence[Move]) -> list[bool]:
         self.steps.append("apply")
