@@ -23,6 +23,9 @@ _LARGEST_BATCH = LARGEST_FRAME - 256 * 1024
 _LARGEST_OPTIONS = 32 * 1024
 _LARGEST_NAMES = 512
 _PAUSE_AFTER_FAULT_SECONDS = 1.0
+_LINGER_SECONDS = 1.0
+"""So long the thread stays on the watch when there is nothing to watch: it need not be woken for the next call, whose
+deadline is much later."""
 
 
 class Sender:
@@ -196,12 +199,14 @@ class Sender:
         never_wait_here()
         pause = -1.0
         while True:
-            self._bell.acquire(timeout=pause)
+            was_rung = self._bell.acquire(timeout=pause)
             self._is_resting = False
             try:
                 with self._packing:
                     self._turn()
                     pause = self._pause()
+                    if pause < 0 and was_rung:
+                        pause = _LINGER_SECONDS
                     self._is_resting = pause < 0
             except Exception:
                 log.exception("the sender failed, and goes on")

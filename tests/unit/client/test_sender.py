@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from threading import Semaphore
 from typing import Any
 
 import pytest
@@ -257,3 +258,32 @@ async def test_a_fault_in_the_sender_does_not_stop_it(
     monkeypatch.setattr(sender, "_turn", broken_once)
 
     assert (await call(compute, 1)).function == "compute"
+
+
+@pytest.mark.parametrize(("linger_seconds", "rests"), [(30.0, False), (0.01, True)])
+async def test_a_sender_with_nothing_to_watch_stays_awake_for_a_while(
+    compute: Function,
+    runner: FakeRunner,
+    monkeypatch: pytest.MonkeyPatch,
+    linger_seconds: float,
+    rests: bool,
+) -> None:
+    sender, has_looked = process.sender(), Semaphore(0)
+    await call(compute, 1)
+    pause = sender._pause
+
+    def look() -> float:
+        has_looked.release()
+        return pause()
+
+    monkeypatch.setattr("defer_cli.client.sender._LINGER_SECONDS", linger_seconds)
+    monkeypatch.setattr(sender, "_pause", look)
+    sender._ring()
+    found = not rests
+    while found is not rests:
+        assert has_looked.acquire(timeout=10)
+        with sender._packing:
+            found = sender._is_resting
+    await call(compute, 2)
+
+    assert len(runner.calls) == 2
