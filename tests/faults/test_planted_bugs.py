@@ -11,7 +11,7 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from defer_cli.domain.enqueue import Stored
 from defer_cli.store.contract import Tick
-from defer_cli.store.sqlite import settling, statements, ticking
+from defer_cli.store.sqlite import inserting, settling, statements, ticking
 from defer_cli.store.sqlite.counters import Counters
 from defer_cli.store.sqlite.session import Session
 from tests.faults.figures import is_whole, tell
@@ -61,6 +61,10 @@ def counting_what_was_undone(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Counters, "undo", lambda self, changes: None)
 
 
+def past_the_queue(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(inserting, "_count_next", lambda session, rows, taker: min(len(rows), taker.limit))
+
+
 def twice(patch: pytest.MonkeyPatch) -> None:
     def fire(session: Session, ticks: Sequence[Tick]) -> list[Stored]:
         calls = [call(tick.function, came_from="tick") for tick in ticks]
@@ -89,6 +93,8 @@ BUGS = OFTEN | {
         4,
         changed("CLAIM", "attempt = attempt + 1", "attempt = max(attempt, 1)"),
     ),
+    "what is stored as started may be claimed once more": (4, changed("INSERT_STARTED", "'started'", "'created'")),
+    "a call starts at once whatever its limit": (6, past_the_queue),
     "the newest is started first": (
         2,
         changed("CLAIM_DUE_AT_ONCE", "ORDER BY seq LIMIT ?\n", "ORDER BY seq DESC LIMIT ?\n"),
