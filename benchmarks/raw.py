@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import tempfile
 import time
 from pathlib import Path
 
 _BATCH = 100
+_PAGE = b"x" * 4096
+_KEPT_BYTES = 8 * 1024 * 1024
 
 
 def _open(folder: str) -> sqlite3.Connection:
@@ -35,6 +38,22 @@ def single_commits_per_second(count: int = 2_000) -> float:
         took = time.perf_counter() - began
         database.close()
     return count / took
+
+
+def synced_writes_ms(count: int, pause: float) -> list[float]:
+    """Return how long each of ``count`` writes of one page takes until it is on disk, with a pause before each."""
+    waits = []
+    with tempfile.TemporaryFile(prefix="defer-raw-", buffering=0) as file:
+        descriptor = file.fileno()
+        file.write(bytes(_KEPT_BYTES))  # what is overwritten needs no room, as in a kept WAL
+        os.fsync(descriptor)
+        for number in range(count):
+            time.sleep(pause)
+            began = time.perf_counter()
+            os.pwrite(descriptor, _PAGE, number * len(_PAGE) % _KEPT_BYTES)
+            os.fdatasync(descriptor)
+            waits.append((time.perf_counter() - began) * 1e3)
+    return waits
 
 
 def lives_per_second(count: int = 20_000) -> float:

@@ -16,6 +16,7 @@ from importlib.metadata import version
 from pathlib import Path
 from types import FrameType
 
+from benchmarks.harness import median
 from benchmarks.peers import environments, machine, servers
 from benchmarks.peers.lineup import APSCHEDULER, Peer, lineup
 from benchmarks.peers.ours import CRONS, OURS, ticks
@@ -23,9 +24,12 @@ from benchmarks.peers.page import Run, page
 from benchmarks.peers.running import apart
 from benchmarks.peers.sheets import SHEETS
 from benchmarks.peers.table import Figures, Result
-from benchmarks.peers.workloads import ONCE, WORKLOADS
+from benchmarks.peers.workloads import ONCE, PAUSE_SECONDS, WORKLOADS
+from benchmarks.raw import synced_writes_ms
 
 PAGE = environments.HERE.parent.parent / "docs" / "benchmarks.md"
+
+_SYNCS = 200
 
 
 def main() -> None:
@@ -46,7 +50,8 @@ def main() -> None:
     run = Run(
         moment=datetime.now(UTC),
         machine=machine.described(),
-        syncs=machine.syncs_per_second(),
+        sync_ms=median(synced_writes_ms(_SYNCS, 0)),
+        sync_alone_ms=median(synced_writes_ms(_SYNCS, PAUSE_SECONDS)),
         versions=_versions(peers, broken),
         command=" ".join(["make bench-peers", *([f'ARGS="{" ".join(sys.argv[1:])}"'] if sys.argv[1:] else [])]),
         runs=asked.runs,

@@ -17,7 +17,10 @@ class Run:
 
     moment: datetime
     machine: str
-    syncs: float
+    sync_ms: float
+    """How long a page takes until it is on disk, one after the other."""
+    sync_alone_ms: float
+    """And at the pace of W3, when machine and disk have rested in between."""
     versions: Mapping[str, str]
     command: str
     runs: int
@@ -33,8 +36,9 @@ def page(
     sections = "\n".join(section(SHEETS[name], ours, theirs) for name, (ours, theirs) in results.items())
     return f"""# Benchmarks
 
-Written by `{run.command}` on {run.moment:%Y-%m-%d %H:%M} UTC, in {minutes:.0f} minutes. Machine: {run.machine}; its
-disk syncs an overwritten page {run.syncs:,.0f} times a second. {versions}.
+Written by `{run.command}` on {run.moment:%Y-%m-%d %H:%M} UTC, in {minutes:.0f} minutes. Machine: {run.machine}. A
+page that is overwritten is on its disk after {run.sync_ms:.2f} ms, one each 50 ms after {run.sync_alone_ms:.2f} ms: so much of
+W3 is the disk for who syncs, and nothing for who does not. {versions}.
 
 Medians of {run.runs} runs (smallest-largest), all on one machine in one run, servers on loopback. Compare only within
 this page: elsewhere all figures are others. "defer is" says how many times better defer is than the peer; where it is
