@@ -178,3 +178,15 @@ def test_what_waits_is_not_overtaken(store: Store) -> None:
 
     assert ids(_insert_and_claim(store, Taker(1, "a", limits()), [second], is_told=True).started) == [first]
     assert ids(claim(store).started) == [second.id]
+
+
+def test_what_has_begun_counts_for_the_next_taker(store: Store) -> None:
+    claim(store, limits())
+    first, then = [call(), call()], [call(), call()]
+    with store.transaction():
+        store.insert(first, taker=Taker(2, "a", limits()))
+        store.insert(then, taker=Taker(1, "a", limits()))
+        taken = store.claim(limit=2, runner="a", functions=limits())
+
+    assert ids(taken.started) == ids(first)
+    assert ids(claim(store).started) == ids(then)

@@ -17,7 +17,7 @@ from defer_cli.store.sqlite.blocks import Blocks
 from defer_cli.store.sqlite.session import Session
 from defer_cli.store.sqlite.statements import as_list
 
-_SEQ, _FUNCTION, _DUE, _UPDATED, _DISCARD = 0, 2, 9, 10, 11
+_SEQ, _ID, _FUNCTION, _IS_DELAYED, _SOURCE, _DUE, _UPDATED, _DISCARD = 0, 1, 2, 3, 4, 9, 10, 11
 """Places in a row as it is written."""
 _LATEST_US = 253_402_300_799_999_999
 """The last microsecond of the year 9999, beyond which no moment can be shown."""
@@ -99,14 +99,14 @@ def insert(
         _follow_start(session, calls[:begun], rows[:begun], taker)
         return results
     existing = _existing(session, calls)
-    new = {row[0] for row in rows if existing[row[1]][0] == row[0]}
-    new_calls = [call for call, row in zip(calls, rows, strict=True) if row[0] in new]
-    new_rows = [row for row in rows if row[0] in new]
-    begun = sum(row[0] < first_seq + begun for row in new_rows)
+    new = {row[_SEQ] for row in rows if existing[row[_ID]][0] == row[_SEQ]}
+    new_calls = [call for call, row in zip(calls, rows, strict=True) if row[_SEQ] in new]
+    new_rows = [row for row in rows if row[_SEQ] in new]
+    begun = sum(row[_SEQ] < first_seq + begun for row in new_rows)
     _follow(session, new_calls, new_rows, [payload for payload in payloads if payload[0] in new], begun)
     _follow_start(session, new_calls[:begun], new_rows[:begun], taker)
     for position, (call, row) in enumerate(zip(calls, rows, strict=True)):
-        if row[0] not in new:
+        if row[_SEQ] not in new:
             results[position] = _earlier(session, call, existing[call.id])
     return results
 
@@ -120,7 +120,7 @@ def _count_next(session: Session, rows: Sequence[tuple[Any, ...]], taker: Taker)
     if head is not None and head[0] <= rows[0][_UPDATED]:
         return 0
     count = 0
-    for row in rows[: taker.limit - len(session.begun)]:
+    for row in rows[: max(taker.limit - len(session.begun), 0)]:
         options = functions.get(row[_FUNCTION])
         if options is None or options.concurrency is not None or row[_DUE] > row[_UPDATED] or row[_DISCARD] is not None:
             break
@@ -222,16 +222,16 @@ def _follow_start(
 def _tell_blocks(blocks: Blocks, rows: Sequence[tuple[Any, ...]]) -> None:
     if not rows:
         return
-    dues = [row[9] for row in rows]
-    sources = {row[4] for row in rows}
-    is_delayed = [row[3] for row in rows]
+    dues = [row[_DUE] for row in rows]
+    sources = {row[_SOURCE] for row in rows}
+    is_delayed = [row[_IS_DELAYED] for row in rows]
     if len(sources) == 1 and not any(is_delayed):
-        blocks.inserted(range(rows[0][0], rows[-1][0] + 1), sources.pop(), (min(dues), max(dues)))
+        blocks.inserted(range(rows[0][_SEQ], rows[-1][_SEQ] + 1), sources.pop(), (min(dues), max(dues)))
         return
     for row in rows:
-        seq, due = row[0], row[9]
-        blocks.inserted(range(seq, seq + 1), row[4], None if row[3] else (due, due))
-        if row[3]:
+        seq, due, is_later = row[_SEQ], row[_DUE], row[_IS_DELAYED]
+        blocks.inserted(range(seq, seq + 1), row[_SOURCE], None if is_later else (due, due))
+        if is_later:
             blocks.scheduled(seq, due, is_delayed=True)
 
 
