@@ -9,6 +9,8 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from defer_cli.domain.errors import StoreError
+
 NextUs = Callable[[], int | None]
 Action = Callable[[], Awaitable[None] | None]
 
@@ -213,7 +215,8 @@ class Alarm:
         job = self._jobs[event.job_id]
         error = getattr(event, "exception", None)
         if error is not None:
-            if not isinstance(error, asyncio.CancelledError):
+            is_told_at_the_end = isinstance(error, StoreError) and error.is_fatal
+            if not isinstance(error, asyncio.CancelledError) and not is_told_at_the_end:
                 _log.error("%s failed and is tried again: %s", job.name, error, exc_info=error)
         elif not hasattr(event, "scheduled_run_times"):
             _log.error("%s was missed", job.name)

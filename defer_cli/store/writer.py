@@ -228,7 +228,8 @@ class Writer:
     def _note_refusal(self, error: BaseException) -> None:
         before, self.refusal = self.refusal, as_store_error(error)
         if before is None or before.problem != self.refusal.problem:
-            _log.error("the store refused a transaction: %s", self.refusal, exc_info=None if self._is_full else error)
+            tell = _log.debug if self.refusal.is_fatal else _log.error  # the runner ends with it, and says so
+            tell("the store refused a transaction: %s", self.refusal, exc_info=None if self._is_full else error)
         if self._is_full:
             self._store.make_room()
 

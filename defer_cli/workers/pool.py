@@ -250,6 +250,8 @@ class Pool:
             self._replace_one()
         try:
             self._on_pids([other.pid for other in self.processes])
+        except FileNotFoundError:  # the data folder has gone: the store says so
+            pass
         except OSError as error:  # the list still names every worker alive
             _log.error("that a worker has ended could not be noted: %s", error)
 

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, tzinfo
 import apscheduler.schedulers.base
 import pytest
 
+from defer_cli.domain.errors import StoreError
 from defer_cli.engine import alarm as alarm_module
 from defer_cli.engine.alarm import Alarm
 
@@ -216,6 +217,20 @@ async def test_an_action_that_raises_is_told_and_woken_again(alarm: Alarm, caplo
     told = [record for record in caplog.records if record.levelno == logging.ERROR]
     assert {record.getMessage() for record in told} == {"crons failed and is tried again: no luck"}
     assert {record.name for record in told} == {"defer_cli.engine.alarm"}
+
+
+async def test_what_ends_the_runner_is_not_told_here_as_well(alarm: Alarm, caplog: pytest.LogCaptureFixture) -> None:
+    woken = Woken()
+
+    async def fail() -> None:
+        await woken()
+        raise StoreError("it is gone", is_fatal=True)
+
+    alarm.add("upkeep", never, fail, at_most_seconds=0.01)
+    alarm.start()
+    await woken.times(3)
+
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
 
 
 async def test_a_time_that_cannot_be_told_stops_nothing(alarm: Alarm) -> None:
