@@ -41,4 +41,4 @@ def test_a_runner_killed_at_any_system_call_loses_nothing(tmp_path: Path) -> Non
         found=f"accepted and lost, run again unrecorded or charged: {len(wrong)}",
     )
     assert wrong == []
-    assert killed >= len(trials) * 3 // 4
+    assert killed >= len(trials) // 2  # cycles differ in how many commits they make, so not each moment comes
