@@ -251,16 +251,6 @@ async def test_a_failure_of_the_store_is_told_to_everybody_in_the_commit(desk: D
     assert desk.fatal == []
 
 
-async def test_a_fatal_failure_stops_the_runner(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
-    desk.store.failure = StoreError("damaged", is_fatal=True)
-    with pytest.raises(StoreError):
-        await desk.enqueue(call())
-    desk.store.failure = None
-
-    assert [str(error) for error in desk.fatal] == ["damaged"]
-    assert caplog.records == []  # the runner ends with it, and tells why
-
-
 async def test_after_a_fatal_failure_nothing_more_is_written(desk: Desk) -> None:
     desk.store.failure = DAMAGED
     with pytest.raises(StoreError):

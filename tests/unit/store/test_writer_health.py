@@ -129,3 +129,13 @@ async def test_a_store_that_fails_as_it_is_closed_is_told_and_stops_the_runner_w
         ("ERROR", "the store could not be closed")
     ]
     assert desk.fatal == ([failure] if failure.is_fatal else [])
+
+
+async def test_a_fatal_failure_stops_the_runner(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
+    desk.store.failure = StoreError("damaged", is_fatal=True)
+    with pytest.raises(StoreError):
+        await desk.enqueue(call())
+    desk.store.failure = None
+
+    assert [str(error) for error in desk.fatal] == ["damaged"]
+    assert caplog.records == []  # the runner ends with it, and tells why
