@@ -333,7 +333,7 @@ class Writer:
 
     def _claim(self, taker: Taker | None) -> Claim | None:
         free, isolated = self.free_slots, self._granted_isolated - self._taken_isolated
-        if taker is None and free <= 0 and isolated <= 0:
+        if taker is None and free <= 0 and isolated <= 0:  # what has begun for a taker is claimed, free or not
             return None
         claim = self._store.claim(
             limit=max(free, 0), isolated=max(isolated, 0), runner=self._runner, functions=self._functions

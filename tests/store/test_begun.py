@@ -9,6 +9,7 @@ from sqlite3 import connect
 from typing import Any
 
 import pytest
+from msgspec.structs import astuple
 
 from defer_cli.domain.enqueue import Enqueue
 from defer_cli.domain.errors import StoreError
@@ -104,24 +105,10 @@ def test_it_comes_to_the_same_as_to_insert_and_then_to_claim(tmp_path: Path, sha
     for name, is_told in (("told", True), ("apart", False)):
         with _opened(tmp_path / name, before, functions) as store:
             taken = _insert_and_claim(store, Taker(limit, "a", functions), calls, is_told=is_told)
-            after = claim(store, functions)
             claims.append(
                 [
-                    [
-                        (
-                            one.id,
-                            one.seq,
-                            one.attempt,
-                            one.arguments,
-                            one.metadata,
-                            one.parent,
-                            one.trace,
-                            one.started_us,
-                        )
-                        for one in each.started
-                    ]
-                    + [each.ended, each.next_due_us]
-                    for each in (taken, after)
+                    ([astuple(running) for running in each.started], each.ended, each.next_due_us)
+                    for each in (taken, claim(store, functions))
                 ]
             )
 

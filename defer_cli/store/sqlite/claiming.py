@@ -185,7 +185,6 @@ def _start(session: Session, picked: list[int], runner: str, now: int, result: C
     started: list[Running] = []
     seqs: list[int] = []
     expired: list[tuple[int, str, str]] = []
-    started_of: dict[str, int] = {}
     fromhex = bytes.fromhex
     for row in rows:
         seq, id, function, attempt, charged, due, isolation, losses, parent, discard, args, meta, trace, is_large = row
@@ -193,7 +192,6 @@ def _start(session: Session, picked: list[int], runner: str, now: int, result: C
             expired.append((seq, id, function))
             continue
         seqs.append(seq)
-        started_of[function] = started_of.get(function, 0) + 1
         if is_large:
             arguments, metadata = large[seq]
         else:
@@ -218,10 +216,8 @@ def _start(session: Session, picked: list[int], runner: str, now: int, result: C
         )
     if seqs and session.execute(statements.CLAIM, (now, now, runner, as_list(seqs))).rowcount != len(seqs):
         raise StoreError("the queue and its index disagree", mend="run `defer doctor`", is_fatal=True)
-    session.blocks.started(seqs, now, runner)
+    session.follow_start(started, now, runner)
     result.started += started
-    for function, count in started_of.items():
-        session.counters.move(function, "created", "started", count)
     result.ended += discard_rows(session, expired, now)
 
 

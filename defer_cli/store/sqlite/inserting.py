@@ -191,32 +191,28 @@ def _follow(
 def _follow_start(
     session: Session, calls: Sequence[Enqueue], rows: Sequence[tuple[Any, ...]], taker: Taker | None
 ) -> None:
-    """Do the same for those of them that were stored as started."""
+    """Do the same for those of them that were stored as started, and keep them for the claim."""
     if taker is None or not rows:
         return
     now = rows[0][_UPDATED]
-    started_of: dict[str, int] = {}
-    for call, row in zip(calls, rows, strict=True):
-        function = call.function
-        started_of[function] = started_of.get(function, 0) + 1
-        session.begun.append(
-            Running(
-                row[_SEQ],
-                call.id,
-                function,
-                1,
-                0,
-                row[_DUE],
-                arguments=None if call.arguments == NO_ARGUMENTS else call.arguments,
-                metadata=_encode(call.metadata) if call.metadata else None,
-                parent=call.parent,
-                started_us=now,
-                trace=call.trace,
-            )
+    started = [
+        Running(
+            row[_SEQ],
+            call.id,
+            call.function,
+            1,
+            0,
+            row[_DUE],
+            arguments=None if call.arguments == NO_ARGUMENTS else call.arguments,
+            metadata=_encode(call.metadata) if call.metadata else None,
+            parent=call.parent,
+            started_us=now,
+            trace=call.trace,
         )
-    for function, count in started_of.items():
-        session.counters.move(function, "created", "started", count)
-    session.blocks.started([row[_SEQ] for row in rows], now, taker.runner)
+        for call, row in zip(calls, rows, strict=True)
+    ]
+    session.begun += started
+    session.follow_start(started, now, taker.runner)
 
 
 def _tell_blocks(blocks: Blocks, rows: Sequence[tuple[Any, ...]]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from sqlite3 import Connection, Cursor, Error
@@ -125,6 +125,15 @@ class Session:
                 raise store_error(error, self._path) from error
             raise
         self.execute("RELEASE block")
+
+    def follow_start(self, started: Sequence[Running], now_us: int, runner: str) -> None:
+        """Write what goes with attempts that ``runner`` starts now: counters, blocks."""
+        started_of: dict[str, int] = {}
+        for running in started:
+            started_of[running.function] = started_of.get(running.function, 0) + 1
+        for function, count in started_of.items():
+            self.counters.move(function, "created", "started", count)
+        self.blocks.started([running.seq for running in started], now_us, runner)
 
     def take_begun(self) -> list[Running]:
         """Return what the open transaction has stored as started; its claim takes it, once."""
