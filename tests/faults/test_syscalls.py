@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.cycles import try_each
-from tests.faults.figures import tell
+from tests.faults.cycles import Cycle, Moment, try_each
+from tests.faults.figures import is_whole, tell
 
 pytestmark = [pytest.mark.process, pytest.mark.fault, pytest.mark.timeout(900)]
 
@@ -30,8 +30,17 @@ FEW = 4
 """As many moments, spread over all, does the fast form try."""
 
 
+def moments(cycle: Cycle) -> list[Moment]:
+    """Return the moments of a cycle that is traced as a trial is: a thread that is stopped at more kinds of calls makes
+    others, and more of them. The fast form tries too few for that to matter, and traces all kinds at once.
+    """
+    if is_whole():
+        return [moment for call in CALLS for moment in cycle.moments(call)]
+    return cycle.moments(*CALLS)
+
+
 def test_a_runner_killed_at_any_system_call_loses_nothing(tmp_path: Path) -> None:
-    trials = try_each(tmp_path, lambda cycle: cycle.moments(*CALLS), fault="signal=KILL", few=FEW)
+    trials = try_each(tmp_path, moments, fault="signal=KILL", few=FEW)
     killed = sum(trial.code == -signal.SIGKILL for trial in trials)
     wrong = [trial for trial in trials if trial.code not in (0, -signal.SIGKILL) or not trial.ended_well]
     tell(
@@ -41,4 +50,4 @@ def test_a_runner_killed_at_any_system_call_loses_nothing(tmp_path: Path) -> Non
         found=f"accepted and lost, run again unrecorded or charged: {len(wrong)}",
     )
     assert wrong == []
-    assert killed >= len(trials) // 2  # cycles differ in how many commits they make, so not each moment comes
+    assert killed >= len(trials) * 3 // 4
