@@ -230,7 +230,7 @@ class Runner:
         )
         self._dispatcher.attach(self._writer, self._pool)
         self._memory = MemoryWatch(self._pool, listener, worker_memory=settings.worker_memory)
-        self._reports = Reports(lambda: open_reader(Path(plan.data.database)))
+        self._reports = Reports(lambda: open_reader(Path(plan.data.database)), wait_for_disk=store.wait_for_disk)
         self._intake = Intake(self._writer)
         self._inbox = InboxImport(plan.data, self._intake.insert, self._listener)
         if self._alerting is not None:

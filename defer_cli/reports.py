@@ -30,8 +30,10 @@ _GAP_KINDS = {PAUSED: "skipped", FIRST_SEEN: "new", CHANGED: "new"}
 class Reports:
     """Questions about the store, answered off the loop; the same questions travel over the socket by name."""
 
-    def __init__(self, reader: Callable[[], Reader]) -> None:
+    def __init__(self, reader: Callable[[], Reader], *, wait_for_disk: Callable[[], None] = lambda: None) -> None:
+        """``wait_for_disk`` returns once what was read is on disk: nobody is told of what could be undone."""
         self._open = reader
+        self._wait_for_disk = wait_for_disk
         self._reader: Reader | None = None
         from concurrent.futures import ThreadPoolExecutor  # commands put questions without it, and start sooner
 
@@ -51,7 +53,9 @@ class Reports:
     def _read(self, question: Callable[[Reader], T]) -> T:
         if self._reader is None:
             self._reader = self._open()
-        return question(self._reader)
+        answer = question(self._reader)
+        self._wait_for_disk()
+        return answer
 
     def close(self) -> None:
         """Close the connection; questions on their way are answered first."""

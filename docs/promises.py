@@ -18,6 +18,10 @@ LIMITS = """\
 - **Effects are at least once, not exactly once.** A function that is interrupted, or whose process dies, runs again, so
   what it did before may be done twice. `current_execution().id` is the same over all attempts of an execution: pass it
   on as the idempotency key ([retries](retries.md)).
+- **A call that was never accepted may have begun.** A call to an idle runner begins while it is synced, half a
+  millisecond before you are told that it was accepted. Should the power fail in between, it is gone like any call that
+  was not answered, and its function may have begun. A call with a key, a call of a function and a tick begin only
+  once they are on the disk.
 - **Only ticks are enqueued exactly once.** A call of yours that is sent twice is one execution when it has the same id
   or key ([calls](calls.md)); without a key, calling twice is two executions.
 - **A disk that lies about flushing breaks promise 1**, and nothing can see it from above. So does a virtual machine
@@ -49,8 +53,8 @@ PROMISES = (
         name="Accepted means on disk",
         promise="Once a call has given you its execution, it survives a crash of anything, a power cut included.",
         kept="One process owns the database and answers a call only after the transaction that holds it was synced to "
-        "the disk (`synchronous=FULL`); without a runner the call is a synced file in the inbox.",
-        tests=("store/test_transactions.py", "store/test_sqlite_files.py", "process/test_calls.py"),
+        "the disk; without a runner the call is a synced file in the inbox.",
+        tests=("store/test_transactions.py", "store/test_sqlite_sync.py", "process/test_calls.py"),
     ),
     Promise(
         number=2,

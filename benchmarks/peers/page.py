@@ -46,7 +46,7 @@ worse the number is below 1 and **bold**. "—" is no figure, with the reason be
 
 | | durability | how it is run |
 | --- | --- | --- |
-| defer on SQLite | fsync of every commit (synchronous=FULL) | `defer run --workers 2` (W4: `--slots 1000`) |
+| defer on SQLite | fsync of every commit | `defer run --workers 2` (W4: `--slots 1000`) |
 {compared}
 
 ## Where a peer is better

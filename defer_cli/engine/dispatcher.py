@@ -114,9 +114,9 @@ class Dispatcher:
         """Hand out what a claim took while its commit is on its way; workers hold it."""
         self._placing.begin_ahead(commit, claim)
 
-    def on_disk(self, commit: int) -> None:
+    def may_begin(self, commit: int) -> None:
         """Have workers begin what they hold for a commit; the writer's thread calls."""
-        self._placing.on_disk(commit)
+        self._placing.may_begin(commit)
 
     def undone(self, commit: int, claim: Claim) -> None:
         """A commit has failed: nothing of its claim was started, and its places are free."""

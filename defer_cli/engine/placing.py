@@ -1,4 +1,4 @@
-"""Finding each attempt a worker, and beginning it there once the commit that starts it is on disk."""
+"""Finding each attempt a worker, and beginning it there once the commit that starts it stands."""
 
 from __future__ import annotations
 
@@ -46,11 +46,11 @@ class Placing:
         self.pool: Pool
 
     def begin(self, attempts: Sequence[Running], marked: Marked) -> list[Running]:
-        """Begin attempts whose start is on disk; return those there is no worker for."""
+        """Begin attempts whose commit stands; return those there is no worker for."""
         return self._begin(attempts, marked, 0)[1]
 
     def begin_ahead(self, commit: int, claim: Claim) -> None:
-        """Begin what can be begun while the commit that starts it is on its way: workers hold it until ``on_disk``.
+        """Begin what can be begun while the commit that starts it is on its way: workers hold it until ``may_begin``.
 
         What has run before has to ask for its children first, and what is to be run isolated for a process.
         """
@@ -58,8 +58,8 @@ class Placing:
         if fresh:
             self._ahead = claim, self._begin(fresh, _NOBODY, commit)[0]
 
-    def on_disk(self, commit: int) -> None:
-        """A commit is on disk, as the writer's thread tells: what was begun ahead of it goes."""
+    def may_begin(self, commit: int) -> None:
+        """A commit stands, as the writer's thread tells: what was begun ahead of it goes."""
         self._gates.open(commit)
 
     def left_of(self, claim: Claim) -> list[Running]:

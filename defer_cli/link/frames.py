@@ -62,7 +62,7 @@ class StartItem(Struct, array_like=True, gc=False):
 
 
 class Start(Struct, array_like=True, tag="start"):
-    """To a worker: run these, once the commit of this number is on disk; 0: it is."""
+    """To a worker: run these, once the commit of this number stands; 0: it does."""
 
     items: list[StartItem]
     commit: int = 0

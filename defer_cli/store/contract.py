@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
@@ -47,6 +47,8 @@ class Claim(Struct):
     """When the next execution is due that this claim left because its time has not come; None: none known."""
     isolated: int = 0
     """How many of those started are to be run isolated."""
+    begun: int = 0
+    """How many of those started its transaction has stored as started (``Taker``)."""
 
 
 class Taker(Struct, frozen=True):
@@ -147,9 +149,10 @@ class Store(Health, Protocol):
     def now(self) -> int:
         """Return the store's clock."""
 
-    def transaction(self) -> AbstractContextManager[None]:
+    def transaction(self, on_written: Callable[[], None] | None = None) -> AbstractContextManager[None]:
         """Begin, then commit at the end of the block, or roll back when it raises. Blocks do not nest.
 
+        It is on disk when the block is left; ``on_written`` is called before, once only a loss of power can undo it.
         In-memory hints and counters follow the transaction: a rollback undoes them too.
         """
 

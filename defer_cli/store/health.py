@@ -29,6 +29,9 @@ class Health(Protocol):
     def quick_check(self) -> None:
         """Raise ``StoreError`` when the database is damaged; takes time with its size."""
 
+    def wait_for_disk(self) -> None:
+        """Return once what readers have seen so far is on disk; any thread may call."""
+
     def checkpoint_is_due(self) -> bool:
         """Return whether enough was written ahead to be folded into the database."""
 

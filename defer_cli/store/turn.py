@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from itertools import islice
+from itertools import groupby, islice
+from operator import attrgetter
 from typing import Any, NamedTuple, Protocol
 
 from defer_cli.domain.enqueue import Enqueue
@@ -25,8 +26,8 @@ class Ahead(Protocol):
     def claimed_ahead(self, commit: int, claim: Claim) -> None:
         """On the loop: prepare what ``claim`` started, and let nothing of it run."""
 
-    def on_disk(self, commit: int) -> None:
-        """On the writer's thread: the commit is on disk, what was prepared may run."""
+    def may_begin(self, commit: int) -> None:
+        """On the writer's thread: the commit stands, what was prepared may run."""
 
     def undone(self, commit: int, claim: Claim) -> None:
         """On the loop: the commit has failed, nothing of ``claim`` was started; its slots are granted again."""
@@ -73,6 +74,24 @@ class Turn:
         """Whether executions are to be given to workers."""
         return self.claim is not None and bool(self.claim.started)
 
+    @property
+    def is_unheard_of(self) -> bool:
+        """Whether nobody could miss what it starts, or ask for it again, if a loss of power undid it.
+
+        That are calls of this commit, whose callers have no answer yet, and that have no key and no parent to be found
+        by. Who is told on the loop may have accepted a call before: the inbox has.
+        """
+        claim = self.claim
+        return (
+            claim is not None
+            and claim.begun == len(claim.started)
+            and all(
+                request.is_told_on_thread and all(call.key is None and call.parent is None for call in request.calls)
+                for request in self.requests
+                if request.work is None
+            )
+        )
+
     def leave_out_due(self, known_us: int | None) -> int | None:
         """Leave out when the next is due where the loop knows it: waking it costs more; return what it knows then."""
         claim = self.claim
@@ -101,7 +120,16 @@ def as_store_error(error: BaseException) -> StoreError:
     return StoreError(f"the store failed: {type(error).__name__}: {error}")
 
 
-def insert(requests: Sequence[Request], store: Store, turn: Turn, taker: Taker | None) -> None:
+def meet(store: Store, turn: Turn, taker: Taker | None) -> None:
+    """Do what was asked for, in its order."""
+    for work, requests in groupby(turn.requests, key=attrgetter("work")):
+        if work is None:
+            _insert(list(requests), store, turn, taker)
+        else:
+            turn.results += [_guarded(request.on_done, work, store) for request in requests]
+
+
+def _insert(requests: Sequence[Request], store: Store, turn: Turn, taker: Taker | None) -> None:
     """Store the calls of requests that came in a row at once: a call alone costs far more than one of many."""
     results = iter(store.insert([call for request in requests for call in request.calls], taker=taker))
     for request in requests:
@@ -121,7 +149,7 @@ def write_apart(store: Store, turn: Turn, apply: Callable[[Store, Sequence[Move]
                 if request.work is None:
                     told = request.on_done, store.insert(request.calls), None
                 else:
-                    told = guarded(request.on_done, request.work, store)
+                    told = _guarded(request.on_done, request.work, store)
         except Exception as error:
             failure = as_store_error(error)
             if failure.is_fatal:
@@ -130,7 +158,7 @@ def write_apart(store: Store, turn: Turn, apply: Callable[[Store, Sequence[Move]
         (turn.answers if request.is_told_on_thread else turn.results).append(told)
 
 
-def guarded(on_done: OnDone, work: Work, store: Store) -> Told:
+def _guarded(on_done: OnDone, work: Work, store: Store) -> Told:
     """Do what was asked for; what it raises undoes it alone."""
     try:
         with store.savepoint():

@@ -8,8 +8,6 @@ import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from itertools import groupby
-from operator import attrgetter
 from typing import Any, TypeVar
 
 from defer_cli.domain.enqueue import Enqueue, Refused, Stored
@@ -17,7 +15,7 @@ from defer_cli.domain.errors import StoreError, StoreFull
 from defer_cli.domain.log_chunk import LogChunk
 from defer_cli.domain.settle import Move
 from defer_cli.store.contract import Claim, Limit, Store, Taker
-from defer_cli.store.turn import Ahead, Request, Turn, Work, as_store_error, guarded, insert, write_apart
+from defer_cli.store.turn import Ahead, Request, Turn, Work, as_store_error, meet, write_apart
 
 T = TypeVar("T")
 Apply = Callable[[Store, Sequence[Move]], list[bool]]
@@ -34,7 +32,7 @@ class Writer:
     """Group commit: outcomes first, then requests as they arrived, then the claim, then logs.
 
     All methods but ``_run`` and what it calls belong to the event loop's thread. Nothing is answered
-    before COMMIT has returned.
+    before it is on disk.
     """
 
     def __init__(
@@ -65,8 +63,7 @@ class Writer:
         self._is_stopping = False
         self._granted = 0  # written by the loop only, as _taken is by the thread only: no lock is needed
         self._taken = 0
-        self._granted_isolated = 0
-        self._taken_isolated = 0
+        self._granted_isolated = self._taken_isolated = 0
         self._functions: Mapping[str, Limit] = {}
         self._busy = False
         self._told_due_us: int | None = None
@@ -293,8 +290,7 @@ class Writer:
 
     def _take(self) -> Turn:
         turn = Turn()
-        turn.moves = self._held
-        self._held = []
+        turn.moves, self._held = self._held, []
         moves = self._moves
         turn.moves.extend([moves.popleft() for _ in range(len(moves))])
         size = 0
@@ -310,17 +306,18 @@ class Writer:
         if self._is_full:
             write_apart(self._store, turn, self._apply)
             return
-        store = self._store
-        is_stopping, free = self._is_stopping, self.free_slots
+        store, is_stopping, free = self._store, self._is_stopping, self.free_slots
         taker = Taker(free, self._runner, self._functions) if free > 0 and not is_stopping else None
-        with store.transaction():
+        is_early = False
+
+        def on_written() -> None:
+            if is_early:
+                self._let_begin(turn)
+
+        with store.transaction(on_written):
             if turn.moves:
                 turn.applied = self._apply(store, turn.moves)
-            for work, requests in groupby(turn.requests, key=attrgetter("work")):
-                if work is None:
-                    insert(list(requests), store, turn, taker)
-                else:
-                    turn.results += [guarded(request.on_done, work, store) for request in requests]
+            meet(store, turn, taker)
             if not is_stopping:
                 turn.claim = self._claim(taker)
             if turn.chunks:
@@ -328,8 +325,13 @@ class Writer:
             if self._ahead is not None and turn.has_started:
                 self._announced = turn.commit = self._announced + 1
                 self._call_on_loop(self._ahead.claimed_ahead, turn.commit, turn.claim)
+                is_early = turn.is_unheard_of
+        if not is_early:
+            self._let_begin(turn)
+
+    def _let_begin(self, turn: Turn) -> None:
         if self._ahead is not None and turn.commit:
-            self._ahead.on_disk(turn.commit)
+            self._ahead.may_begin(turn.commit)
 
     def _claim(self, taker: Taker | None) -> Claim | None:
         free, isolated = self.free_slots, self._granted_isolated - self._taken_isolated

@@ -87,7 +87,7 @@ class Worker:
         self._taken = 0
 
     def attach(self, pipe: Pipe, gate: int) -> None:
-        """Send through ``pipe`` from now on, calls made by functions included; ``gate`` tells what is on disk."""
+        """Send through ``pipe`` from now on, calls made by functions included; ``gate`` tells which commits stand."""
         self._pipe = pipe
         self._held = Held(self._loop, gate, self._begin, lambda: pipe.give_way(self._taken))
         set_worker_route(pipe)

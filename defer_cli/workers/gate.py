@@ -1,4 +1,4 @@
-"""Attempts that are with a worker before the commit that starts them is on disk: it holds them until it is told."""
+"""Attempts that are with a worker before the commit that starts them stands: it holds them until it is told."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ them at least, and the smallest pipe holds 512 numbers (``man 7 pipe``): there i
 
 
 class Gate:
-    """The runner's end of a pipe of numbers, one for each commit that is on disk; the worker's loop reads it."""
+    """The runner's end of a pipe of numbers, one for each commit that stands; the worker's loop reads it."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
@@ -32,7 +32,7 @@ class Gate:
         return cls(ours), theirs
 
     def open(self, commit: int) -> None:
-        """Tell the worker that a commit is on disk; any thread may call."""
+        """Tell the worker that a commit stands; any thread may call."""
         with self._lock, suppress(BrokenPipeError):  # it has gone
             if self._descriptor >= 0:
                 os.write(self._descriptor, commit.to_bytes(_NUMBER_BYTES, "little"))
@@ -50,21 +50,21 @@ class Gates:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._on_disk = 0
+        self._opened = 0
         self._closed: dict[int, list[Gate]] = {}
 
     def hold(self, commit: int, gates: Sequence[Gate]) -> bool:
         """Have ``open`` tell these; return False when it was called for the commit before."""
         with self._lock:
-            is_early = commit > self._on_disk
+            is_early = commit > self._opened
             if is_early:
                 self._closed[commit] = list(gates)
         return is_early
 
     def open(self, commit: int) -> None:
-        """The commit is on disk: what waits for it may begin."""
+        """The commit stands: what waits for it may begin."""
         with self._lock:
-            self._on_disk = commit
+            self._opened = commit
             gates = self._closed.pop(commit, ())
         for gate in gates:
             gate.open(commit)
@@ -97,7 +97,7 @@ class Held:
         loop.add_reader(descriptor, self.look)
 
     def take(self, start: Start) -> None:
-        """Begin attempts once their commit is on disk."""
+        """Begin attempts once their commit stands."""
         commit, told = start.commit, self._told
         while told and told[0] < commit:  # nothing more comes for those: frames come in the order of commits
             told.popleft()
@@ -107,7 +107,7 @@ class Held:
             self._held.setdefault(commit, []).extend(start.items)
 
     def look(self) -> None:
-        """Begin what waits for commits that are on disk by now."""
+        """Begin what waits for commits that stand by now."""
         try:
             data = os.read(self._descriptor, _READ_BYTES)
         except BlockingIOError:

@@ -85,7 +85,7 @@ class WorkerProcess(asyncio.Protocol):
         self.marks: Marks | None = None
         """What its loop is busy with; None before it starts and after its end."""
         self.gate: Gate
-        """Tells it which commits are on disk that it holds attempts for."""
+        """Tells it which commits stand that it holds attempts for."""
         self._on_frame = on_frame
         self._on_exit = on_exit
         self._reader = FrameReader(FromWorker)
@@ -161,7 +161,7 @@ class WorkerProcess(asyncio.Protocol):
         return self.has_joined and not (self.is_retiring or self.is_blocked)
 
     def begin(self, items: Sequence[StartItem], commit: int = 0) -> None:
-        """Have it run attempts, in as many frames as they need, once ``commit`` is on disk; 0: it is."""
+        """Have it run attempts, in as many frames as they need, once ``commit`` stands; 0: it does."""
         self.begun += len(items)
         for start, end in cuts([_size(item) for item in items]):
             self.send(Start(list(items[start:end]), commit))

@@ -78,8 +78,8 @@ def arrange(phase: str, point: str, nth: int, file: str) -> None:
         return result
 
     @contextmanager
-    def watched_transaction(store: SqliteStore) -> Iterator[None]:
-        inner: AbstractContextManager[None] = transaction(store)
+    def watched_transaction(store: SqliteStore, on_written: Callable[[], None] | None = None) -> Iterator[None]:
+        inner: AbstractContextManager[None] = transaction(store, on_written)
         with inner:
             yield
         death.committed()

@@ -116,6 +116,16 @@ def test_it_comes_to_the_same_as_to_insert_and_then_to_claim(tmp_path: Path, sha
     assert _rows(tmp_path / "told") == _rows(tmp_path / "apart")
 
 
+def test_the_claim_tells_how_many_of_those_it_started_have_begun(store: Store) -> None:
+    claim(store, limits())
+    taker = Taker(10, "a", limits())
+    alone = _insert_and_claim(store, taker, [call(), call()], is_told=True)
+    enqueue(store)
+    behind = _insert_and_claim(store, taker, [call()], is_told=True)
+
+    assert [(len(each.started), each.begun) for each in (alone, behind)] == [(2, 2), (2, 0)]
+
+
 def test_no_claim_has_to_look_for_it(store: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> None:
     claim(store, limits())
     monkeypatch.setattr(statements, "CLAIM_DUE", "no such statement")

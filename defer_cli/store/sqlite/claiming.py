@@ -42,7 +42,9 @@ def claim(session: Session, *, limit: int, isolated: int, runner: str, functions
         _start(session, isolating.pick(session, functions, now, isolated), runner, now, result)
         result.isolated = len(result.started)
         limit += result.isolated
-    result.started += session.take_begun()
+    begun = session.take_begun()
+    result.begun = len(begun)
+    result.started += begun
     behind: set[str] = set()
     while len(result.started) < limit and len(result.ended) < MOST_ENDED:
         picking = _Picking(session, functions, now, limit - len(result.started), behind)

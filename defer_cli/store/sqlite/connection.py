@@ -10,6 +10,7 @@ from pathlib import Path
 
 from defer_cli.domain.disk import CHECK_DISK, FREE_SPACE, MAKE_WRITABLE, file_error
 from defer_cli.domain.errors import StoreError, StoreFull
+from defer_cli.store.sqlite.log_sync import LogSync
 
 _WAL_BYTES = 8 * 1024 * 1024
 _BUSY_SECONDS = 5.0
@@ -50,27 +51,31 @@ def open_writing(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def keep_log(connection: sqlite3.Connection, path: Path, *, is_brief: bool = False) -> None:
-    """Write ahead, wait for the disk at each commit, and make the log as long as it will need to be.
+def keep_log(connection: sqlite3.Connection, path: Path, *, is_brief: bool = False) -> LogSync:
+    """Write ahead, and make the log as long as it will need to be; return what waits for the disk at each commit.
+
+    SQLite itself is told not to wait but where it folds the log (``NORMAL``): it would within COMMIT, where nobody
+    could do anything meanwhile.
 
     A commit that overwrites is far cheaper than one that makes the file longer. SQLite reads the log up to
     the first frame whose checksum is wrong, so the zeros mean nothing to it. For a commit or two (``is_brief``)
     they would cost more than they save.
     """
     connection.execute("PRAGMA journal_mode = WAL").fetchall()
-    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA synchronous = NORMAL")
     connection.execute("PRAGMA wal_autocheckpoint = 0")
     connection.execute("PRAGMA temp_store = MEMORY")
     connection.execute("PRAGMA cache_size = -32768")
     connection.execute("SELECT count(*) FROM sqlite_schema").fetchall()  # makes the log, when there is none
-    if is_brief:
-        return
-    with path.with_name(path.name + "-wal").open("ab") as log:
-        missing = _WAL_BYTES - log.tell()
-        if missing > 0:
-            log.write(bytes(missing))
-            log.flush()
-            os.fsync(log.fileno())
+    log_path = path.with_name(path.name + "-wal")
+    if not is_brief:
+        with log_path.open("ab") as log:
+            missing = _WAL_BYTES - log.tell()
+            if missing > 0:
+                log.write(bytes(missing))
+                log.flush()
+                os.fsync(log.fileno())
+    return LogSync(log_path)
 
 
 def open_reading(path: Path) -> sqlite3.Connection:

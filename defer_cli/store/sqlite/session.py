@@ -19,6 +19,7 @@ from defer_cli.store.sqlite.connection import store_error
 from defer_cli.store.sqlite.counters import Counters
 from defer_cli.store.sqlite.heads import Heads
 from defer_cli.store.sqlite.history import History
+from defer_cli.store.sqlite.log_sync import LogSync
 
 _CHECKPOINT_BYTES = 4 * 1024 * 1024
 _COMMIT_BYTES = 5 * 4096
@@ -33,6 +34,7 @@ class Session:
     __slots__ = (
         "_changes_seen",
         "_files",
+        "_log_sync",
         "_looks_at",
         "_path",
         "begun",
@@ -50,8 +52,9 @@ class Session:
         "written_bytes",
     )
 
-    def __init__(self, connection: Connection, clock: Callable[[], int], path: Path) -> None:
+    def __init__(self, connection: Connection, clock: Callable[[], int], path: Path, log_sync: LogSync) -> None:
         self.connection = connection
+        self._log_sync = log_sync
         self._path = path
         self._files = {file: _identity(file) for file in (path, path.with_name(f"{path.name}-wal"))}
         self._looks_at = 0.0
@@ -81,8 +84,8 @@ class Session:
         return self.written_bytes > _CHECKPOINT_BYTES
 
     @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """Commit at the end of the block, or undo it on disk and in memory."""
+    def transaction(self, on_written: Callable[[], None] | None) -> Iterator[None]:
+        """Commit at the end of the block, or undo it on disk and in memory; ``on_written`` comes before the sync."""
         connection = self.connection
         try:
             self.execute("BEGIN IMMEDIATE")
@@ -92,7 +95,7 @@ class Session:
             self.counters.write()
             self.history.write()
             self.blocks.write()
-            self.execute("COMMIT")
+            self._commit(on_written)
         except BaseException as error:
             self._roll_back()
             if isinstance(error, Error):
@@ -105,6 +108,14 @@ class Session:
         changes = connection.total_changes
         self.written_bytes += _COMMIT_BYTES + _CHANGE_BYTES * (changes - self._changes_seen)
         self._changes_seen = changes
+
+    def _commit(self, on_written: Callable[[], None] | None) -> None:
+        with self._log_sync.committing():
+            self.execute("COMMIT")
+            if on_written is not None:
+                on_written()
+            if self.connection.total_changes != self._changes_seen:  # else it has changed no row
+                self._log_sync.sync()
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:

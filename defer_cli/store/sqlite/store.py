@@ -17,6 +17,7 @@ from defer_cli.store.contract import Claim, Ending, Gap, Limit, Mark, Pruned, Ta
 from defer_cli.store.sqlite import claiming, inserting, moving, pruning, rescuing, settling, statements, ticking
 from defer_cli.store.sqlite.ballast import BALLAST_BYTES, Ballast, ballast_of
 from defer_cli.store.sqlite.connection import keep_log, open_reading, open_writing, reporting
+from defer_cli.store.sqlite.log_sync import LogSync
 from defer_cli.store.sqlite.migrations import migrate
 from defer_cli.store.sqlite.outbox import SqliteOutbox
 from defer_cli.store.sqlite.rows import execution_of
@@ -43,6 +44,7 @@ def open_store(
     """
     with reporting(path):
         connection = open_writing(path)
+        log_sync = LogSync(None)
         try:
             if check:
                 quick_check(connection.execute("PRAGMA quick_check(1)").fetchone()[0], path)
@@ -50,13 +52,14 @@ def open_store(
                 connection.execute("PRAGMA synchronous = OFF")
             migrate(connection, path)
             if is_lasting:
-                keep_log(connection, path, is_brief=is_brief)
+                log_sync = keep_log(connection, path, is_brief=is_brief)
             else:
                 connection.execute("PRAGMA journal_mode = WAL").fetchall()
             ballast = Ballast(ballast_of(path), bytes=BALLAST_BYTES if has_ballast else 0)
             ballast.lay()
-            return SqliteStore(Session(connection, clock or _wall_clock, path), path, ballast)
+            return SqliteStore(Session(connection, clock or _wall_clock, path, log_sync), path, ballast, log_sync)
         except BaseException:
+            log_sync.close()
             connection.close()
             raise
 
@@ -79,8 +82,9 @@ def _wall_clock() -> int:
 class SqliteStore:
     """The one owner of a database file; used by one thread at a time."""
 
-    def __init__(self, session: Session, path: Path, ballast: Ballast) -> None:
+    def __init__(self, session: Session, path: Path, ballast: Ballast, log_sync: LogSync) -> None:
         self._session = session
+        self._log_sync = log_sync
         self._path = path
         self._ballast = ballast
         self.outbox = SqliteOutbox(session)
@@ -89,9 +93,9 @@ class SqliteStore:
         """Return the store's clock."""
         return self._session.now()
 
-    def transaction(self) -> AbstractContextManager[None]:
-        """Commit at the end of the block, or undo it."""
-        return self._session.transaction()
+    def transaction(self, on_written: Callable[[], None] | None = None) -> AbstractContextManager[None]:
+        """Commit at the end of the block, or undo it; ``on_written`` comes between the commit and its sync."""
+        return self._session.transaction(on_written)
 
     def savepoint(self) -> AbstractContextManager[None]:
         """Undo only this block when it raises."""
@@ -286,6 +290,10 @@ class SqliteStore:
             answer = self._session.execute("PRAGMA quick_check(1)").fetchone()[0]
         quick_check(answer, self._path)
 
+    def wait_for_disk(self) -> None:
+        """Wait while a commit is on its way to the disk."""
+        self._log_sync.wait()
+
     def checkpoint_is_due(self) -> bool:
         """Return whether about 4 MB were written ahead since the last checkpoint."""
         return self._session.checkpoint_is_due
@@ -306,6 +314,7 @@ class SqliteStore:
             except StoreError:
                 self.abandon()
                 raise
+        self._log_sync.close()
         with reporting(self._path):
             self._session.connection.close()
 
@@ -315,6 +324,7 @@ class SqliteStore:
         After a failed write the kernel may call pages written that are not: a checkpoint would seem to succeed, and
         empty the log that still holds them. SQLite makes one when the last connection closes, unless that only reads.
         """
+        self._log_sync.close()
         if not self._session.is_in_place():  # SQLite leaves alone what has been moved, and what lies there now
             self._session.connection.close()
             return

@@ -12,7 +12,7 @@ async def test_what_is_announced_is_held_by_its_worker_until_the_commit() -> Non
     (worker,) = stage.workers
     stage.announce(7, running(1), running(2))
     held, told = worker.held, list(worker.gate.told)
-    stage.dispatcher.on_disk(7)
+    stage.dispatcher.may_begin(7)
 
     assert (held, told) == ([(7, 1), (7, 2)], [])
     assert worker.gate.told == [7]
@@ -21,7 +21,7 @@ async def test_what_is_announced_is_held_by_its_worker_until_the_commit() -> Non
 async def test_what_was_begun_ahead_is_not_begun_again() -> None:
     stage = Stage(workers=2)
     claim = stage.announce(7, running(1))
-    stage.dispatcher.on_disk(7)
+    stage.dispatcher.may_begin(7)
     stage.dispatcher.claimed(claim)
 
     assert [item.seq for worker in stage.workers for item in worker.started] == [1]
@@ -30,7 +30,7 @@ async def test_what_was_begun_ahead_is_not_begun_again() -> None:
 async def test_only_the_gates_of_workers_that_hold_something_are_opened() -> None:
     stage = Stage(workers=2)
     stage.announce(7, running(1))
-    stage.dispatcher.on_disk(7)
+    stage.dispatcher.may_begin(7)
 
     assert [worker.gate.told for worker in stage.workers] == [[7], []]
 
@@ -38,7 +38,7 @@ async def test_only_the_gates_of_workers_that_hold_something_are_opened() -> Non
 async def test_who_hears_of_a_claim_after_its_commit_holds_nothing() -> None:
     stage = Stage(workers=1)
     (worker,) = stage.workers
-    stage.dispatcher.on_disk(7)
+    stage.dispatcher.may_begin(7)
     stage.announce(7, running(1))
 
     assert worker.held == []
@@ -50,7 +50,7 @@ async def test_what_has_run_before_begins_after_the_commit_with_its_counts() -> 
     (worker,) = stage.workers
     claim = stage.announce(7, running(1), running(2, attempt=2))
     early = [item.seq for item in worker.started]
-    stage.dispatcher.on_disk(7)
+    stage.dispatcher.may_begin(7)
     stage.dispatcher.claimed(claim)
     await until(lambda: len(worker.started) == 2)
 
@@ -62,7 +62,7 @@ async def test_what_is_to_be_run_isolated_begins_after_the_commit() -> None:
     stage = Stage(workers=1)
     claim = stage.announce(7, running(1, isolation=Isolation.SUSPECT))
     early = list(stage.pool.alone)
-    stage.dispatcher.on_disk(7)
+    stage.dispatcher.may_begin(7)
     stage.dispatcher.claimed(claim)
     await until(lambda: stage.pool.alone)
 
@@ -76,7 +76,7 @@ async def test_a_commit_that_fails_takes_back_what_was_begun_ahead() -> None:
     claim = stage.announce(7, running(1), running(2, attempt=2), running(3, isolation=Isolation.SUSPECT))
     places = stage.writer.granted_isolated
     stage.dispatcher.undone(7, claim)
-    stage.dispatcher.on_disk(8)
+    stage.dispatcher.may_begin(8)
 
     assert worker.retracted == [7]
     assert worker.gate.told == []
@@ -99,7 +99,7 @@ async def test_an_outcome_may_come_before_the_loop_hears_of_the_commit() -> None
     stage = Stage(workers=1)
     (worker,) = stage.workers
     claim = stage.announce(7, running(1))
-    stage.dispatcher.on_disk(7)
+    stage.dispatcher.may_begin(7)
     stage.report(worker, returned(1))
     stage.dispatcher.claimed(claim)
 
@@ -114,7 +114,7 @@ async def test_a_worker_holds_no_more_than_its_gate_has_room_for() -> None:
     stage.claim(*(running(seq) for seq in range(1, MOST_HELD)))
     claim = stage.announce(7, running(MOST_HELD), running(MOST_HELD + 1))
     held = worker.held
-    stage.dispatcher.on_disk(7)
+    stage.dispatcher.may_begin(7)
     stage.dispatcher.claimed(claim)
 
     assert held == [(7, MOST_HELD)]

@@ -33,6 +33,9 @@ class Recorder:
         self.may_commit = threading.Event()
         self.may_commit.set()
         self.is_committing = threading.Event()
+        self.may_sync = threading.Event()
+        self.may_sync.set()
+        self.is_syncing = threading.Event()
         self.failure: Exception | None = None
         self.logs_failure: Exception | None = None
         self.checkpoint_failure: Exception | None = None
@@ -46,9 +49,15 @@ class Recorder:
         return getattr(self._store, name)
 
     @contextmanager
-    def transaction(self) -> Iterator[None]:
+    def transaction(self, on_written: Callable[[], None] | None = None) -> Iterator[None]:
+        def before_the_sync() -> None:
+            if on_written is not None:
+                on_written()
+            self.is_syncing.set()
+            assert self.may_sync.wait(DEADLINE_SECONDS)
+
         self.steps.append("begin")
-        with self._store.transaction():
+        with self._store.transaction(before_the_sync):
             yield
             if self.failure is not None:
                 raise self.failure

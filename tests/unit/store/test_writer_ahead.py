@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,6 +18,9 @@ from tests.store.harness import call, limits
 from tests.unit.store.harness import DEADLINE_SECONDS, Desk
 
 LINE = b"\x91\x93\x01\xa6stdout\xa1a"
+
+
+Ask = Callable[[Desk], asyncio.Future[Any]]
 
 
 class Preparer:
@@ -33,7 +37,7 @@ class Preparer:
         self.announced.append((commit, [running.id for running in claim.started]))
         self.has_heard.set()
 
-    def on_disk(self, commit: int) -> None:
+    def may_begin(self, commit: int) -> None:
         self.committed.append((commit, threading.current_thread().name))
 
     def undone(self, commit: int, claim: Claim) -> None:
@@ -51,6 +55,7 @@ async def preparer(tmp_path: Path) -> AsyncIterator[Preparer]:
     await desk.barrier()
     yield preparer
     desk.store.may_commit.set()
+    desk.store.may_sync.set()
     await desk.writer.stop()
 
 
@@ -116,3 +121,35 @@ async def test_what_fails_before_a_claim_is_announced_leaves_its_slots_free(prep
     await desk.until_well()
 
     assert (preparer.announced, desk.writer.free_slots) == ([], 1)
+
+
+async def _while_it_is_synced(desk: Desk, ask: Ask) -> asyncio.Future[Any]:
+    """Hold the sync of what ``ask`` asks for; return what is asked once its commit is written."""
+    desk.store.is_syncing.clear()
+    desk.store.may_sync.clear()
+    asked = ask(desk)
+    assert await asyncio.to_thread(desk.store.is_syncing.wait, DEADLINE_SECONDS)
+    return asked
+
+
+async def test_a_call_that_nobody_has_heard_of_begins_before_the_disk_has_it(preparer: Preparer) -> None:
+    desk = preparer.desk
+    promise = await _while_it_is_synced(desk, lambda desk: desk.promise(call(id="x")))
+    was_committed, was_answered, was_delivered = list(preparer.committed), promise.done(), desk.started()
+    desk.store.may_sync.set()
+    await promise
+    await desk.until(lambda: bool(desk.started()))
+
+    assert preparer.announced == [(1, ["x"])]
+    assert was_committed == preparer.committed == [(1, "defer-writer")]
+    assert (was_answered, was_delivered) == (False, [])
+
+
+async def test_a_call_that_can_be_asked_for_by_its_key_begins_once_the_disk_has_it(preparer: Preparer) -> None:
+    desk = preparer.desk
+    promise = await _while_it_is_synced(desk, lambda desk: desk.promise(call(id="x", key="k")))
+    was_committed = list(preparer.committed)
+    desk.store.may_sync.set()
+    await promise
+
+    assert (was_committed, preparer.committed) == ([], [(1, "defer-writer")])
