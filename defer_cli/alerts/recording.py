@@ -61,21 +61,26 @@ class Recorder:
         self._add(store, [_news(AlertKind.FAILURE, moves, _failure_facts(moves[0])) for moves in groups.values()])
 
     def _record_successes(self, store: Store, moves: Sequence[Move]) -> None:
-        failing = self._failing
-        groups = self._groups(
-            [move for move in moves if move.name == "succeed" and (self._tells_success or move.function in failing)]
-        )
         news: list[News] = []
-        for name, some in groups.items():
-            if self._tells_success:
-                news.append(_news(AlertKind.SUCCESS, some, _facts(some[0])))
-            if name in failing:
-                failed = store.outbox.recover(name)
-                if failed is None:
-                    failing.discard(name)
-                else:
-                    facts = _facts(some[0]) | {"since_us": failed[0], "failures": failed[1]}
-                    news.append(_news(AlertKind.RECOVERY, some[:1], facts))
+        if self._tells_success:
+            successes = self._groups([move for move in moves if move.name == "succeed"])
+            news += [_news(AlertKind.SUCCESS, some, _facts(some[0])) for some in successes.values()]
+        failing = self._failing
+        last_failed = {move.function: place for place, move in enumerate(moves) if move.name == "fail"}
+        recovered = self._groups(
+            [
+                move
+                for place, move in enumerate(moves)
+                if move.name == "succeed" and move.function in failing and place > last_failed.get(move.function, -1)
+            ]
+        )
+        for name, some in recovered.items():
+            failed = store.outbox.recover(name)
+            if failed is None:
+                failing.discard(name)
+            else:
+                facts = _facts(some[0]) | {"since_us": failed[0], "failures": failed[1]}
+                news.append(_news(AlertKind.RECOVERY, some[:1], facts))
         if news:
             self._add(store, news)
 

@@ -128,6 +128,14 @@ def test_a_failure_takes_a_recovery_back(bench: Bench) -> None:
     assert bench.told() == [("failure", "a", 2)]
 
 
+def test_only_what_succeeds_after_the_last_failure_of_its_commit_is_a_recovery(bench: Bench) -> None:
+    a, b, c, d, e, f = bench.start("a", "a", "a", "b", "b", "b")
+    bench.apply(fail(a), succeed(d), fail(e))
+    bench.apply(succeed(b), fail(c), succeed(f))
+
+    assert bench.told() == [("failure", "a", 2), ("failure", "b", 1), ("recovery", "b", 1)]
+
+
 def test_a_runner_that_starts_knows_what_fails(bench: Bench) -> None:
     a, b = bench.start("a", "a")
     bench.apply(fail(a))
