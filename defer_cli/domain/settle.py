@@ -135,7 +135,7 @@ def settle(
         too_much = ExecutionError(code=ErrorCode.OUT_OF_MEMORY, type="MemoryLimitExceeded", message=outcome.cause)
         return _failed(running, too_much, now_us, policy, dice, isolation=Isolation.KILLER)
     if isinstance(outcome, Returned):
-        return _move(running, "succeed", State.SUCCEED, now_us, result=outcome.result)
+        return succeed(running, outcome.result, now_us)
     if reason in {Reason.STOP, Reason.NEIGHBOUR}:  # whatever it raised, it was asked to end
         return _move(running, "interrupt", State.CREATED, now_us, isolation=running.isolation)
     if isinstance(outcome, Raised):
@@ -145,6 +145,24 @@ def settle(
         return _failed(running, died, now_us, policy, dice, isolation=Isolation.KILLER)
     suspected = Isolation.KILLER if running.isolation in _SUSPECTED_BEFORE else Isolation.SUSPECT
     return _move(running, "interrupt", State.CREATED, now_us, isolation=suspected, error=died)
+
+
+def succeed(running: Running, result: bytes | None, now_us: int) -> Move:
+    """Return the move of an attempt that returned and was not asked to end: nearly all are, so it takes one step."""
+    return Move(
+        "succeed",
+        running.seq,
+        running.id,
+        running.attempt,
+        State.STARTED,
+        State.SUCCEED,
+        running.function,
+        now_us,
+        running.started_us,
+        running.scheduled_us,
+        charged=running.charged,
+        result=result,
+    )
 
 
 def aborted_instead(move: Move) -> Move:

@@ -21,6 +21,7 @@ from defer_cli.domain.settle import (
     Running,
     aborted_instead,
     settle,
+    succeed,
 )
 from defer_cli.domain.states import FINAL_STATES, State
 from defer_cli.engine.endings import GRACE_SECONDS, Endings
@@ -245,8 +246,10 @@ class Dispatcher:
                 _log.debug("a late outcome of %s.%s was dropped", item.seq, item.attempt)
                 continue
             self._release(assigned)
-            outcome = outcome_of(item)
-            moves.append(self._move(assigned.running, assigned.spec, outcome, assigned.reason, now_us))
+            if item.error is None and not assigned.is_ending:
+                moves.append(succeed(assigned.running, item.result, now_us))
+            else:
+                moves.append(self._move(assigned.running, assigned.spec, outcome_of(item), assigned.reason, now_us))
         return moves
 
     def _release(self, assigned: Assigned) -> None:

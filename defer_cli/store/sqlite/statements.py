@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
+
+from msgspec.json import encode
 
 
 def as_list(values: Sequence[str] | Sequence[int]) -> str:
     """Return values as one parameter, to be read by ``json_each``."""
-    return json.dumps(values)
+    return encode(values).decode()
 
 
 def of_many(statement: str) -> str:
