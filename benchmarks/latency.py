@@ -1,4 +1,7 @@
-"""W3: from the call in another process to the first line of the function, on an idle runner, on disk."""
+"""W3: from the call in another process to the first line of the function, on an idle runner.
+
+The function begins while its call is synced, and its caller is told after the sync (decision 27).
+"""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ def page(
 
 Written by `{run.command}` on {run.moment:%Y-%m-%d %H:%M} UTC, in {minutes:.0f} minutes. Machine: {run.machine}. A
 page that is overwritten is on its disk after {run.sync_ms:.2f} ms, at the pace of W3 after {run.sync_alone_ms:.2f} ms:
-so much of W3 is the disk for who syncs, and nothing for who does not. {versions}.
+so long the disk takes for who syncs. {versions}.
 
 Medians of {run.runs} runs (smallest-largest), all on one machine in one run, servers on loopback. Compare only within
 this page: elsewhere all figures are others. "defer is" says how many times better defer is than the peer; where it is

@@ -32,7 +32,8 @@ SHEETS = {
     "W3": Sheet(
         "W3: call to first line of the function",
         f"{workloads.CALLS} calls from another process, one each {workloads.PAUSE_SECONDS * 1000:.0f} ms, on an idle"
-        " worker, after a warm-up. From just before the call to the function's first line.",
+        " worker, after a warm-up. From just before the call to the function's first line. defer begins the function"
+        " while the call is synced, and tells its caller after the sync.",
         (Figure("p50", "p50, ms", 2, False), Figure("p99", "p99, ms", 2, False)),
     ),
     "W4": Sheet(
