@@ -28,12 +28,12 @@ $(READY): pyproject.toml
 	@test -x $(BIN)/python || "$(PYTHON)" -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check 'pip>=25.3' # half the work of Python 3.11's own
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -e '.[dev]'
+	@$(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true # on every core; templates that are no code are left out
 	@touch $@
 
-# What thousands of commands import is compiled once, on every core, and once as pytest rewrites it instead of in each
-# of its workers, whatever PYTHONDONTWRITEBYTECODE says. What cannot be compiled fails where it is imported.
+# What the tests import is compiled once, as pytest rewrites it, instead of in each of its workers, whatever
+# PYTHONDONTWRITEBYTECODE says. What cannot be collected fails where it is run.
 $(COMPILED): $(READY)
-	@$(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true
 	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --collect-only -qq -p no:cacheprovider >/dev/null 2>&1 || true
 	@touch $@
 
