@@ -113,11 +113,13 @@ class Placing:
             assigned = self._assign(running, crew, worker, loop_now)
             begun.append(assigned)
             frames.setdefault(worker, []).append(_item(assigned, crew, marked.get(running.id)))
-        is_held = self._gates.hold(commit, [worker.gate for worker in frames]) if commit else True
-        self._send(frames, commit)
-        if not is_held:  # the commit stands already: its number, sent now, has each worker look at once
-            for worker in frames:
-                worker.gate.open(commit)
+        if not commit or self._gates.hold(commit, [worker.gate for worker in frames]):
+            self._send(frames, commit)
+        else:  # it stands already; a worker that is busy is told to look at once
+            self._send(frames, 0)
+            for worker, items in frames.items():
+                if len(worker.assigned) > len(items):
+                    worker.gate.open(commit)
         return begun, left
 
     def _assign(self, running: Running, crew: Crew, worker: WorkerProcess, loop_now: float) -> Assigned:

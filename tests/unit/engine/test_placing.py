@@ -35,14 +35,25 @@ async def test_only_the_gates_of_workers_that_hold_something_are_opened() -> Non
     assert [worker.gate.told for worker in stage.workers] == [[7], []]
 
 
-async def test_who_hears_of_a_claim_after_its_commit_is_told_to_look_at_once() -> None:
-    stage = Stage(workers=2)
-    worker, other = stage.workers
+async def test_who_hears_of_a_claim_after_its_commit_holds_nothing() -> None:
+    stage = Stage(workers=1)
+    (worker,) = stage.workers
     stage.dispatcher.may_begin(7)
     stage.announce(7, running(1))
 
-    assert (worker.held, worker.gate.told) == ([(7, 1)], [7])
-    assert (other.held, other.gate.told) == ([], [])
+    assert (worker.held, worker.gate.told) == ([], [])
+    assert [item.seq for item in worker.started] == [1]
+
+
+async def test_a_busy_worker_that_hears_of_a_claim_after_its_commit_is_told_to_look_at_once() -> None:
+    stage = Stage(workers=1)
+    (worker,) = stage.workers
+    stage.claim(running(1))
+    stage.dispatcher.may_begin(7)
+    stage.announce(7, running(2))
+
+    assert (worker.held, worker.gate.told) == ([], [7])
+    assert [item.seq for item in worker.started] == [1, 2]
 
 
 async def test_what_has_run_before_begins_after_the_commit_with_its_counts() -> None:
