@@ -113,13 +113,12 @@ class Placing:
             assigned = self._assign(running, crew, worker, loop_now)
             begun.append(assigned)
             frames.setdefault(worker, []).append(_item(assigned, crew, marked.get(running.id)))
-        if not commit or self._gates.hold(commit, [worker.gate for worker in frames]):
-            self._send(frames, commit)
-        else:  # it stands already; a worker that is busy is told to look at once
-            self._send(frames, 0)
-            for worker, items in frames.items():
-                if len(worker.assigned) > len(items):
-                    worker.gate.open(commit)
+        if commit and not self._gates.hold(commit, [worker.gate for worker in frames]):  # it stands already
+            for worker in [worker for worker, items in frames.items() if len(worker.assigned) > len(items)]:
+                self._send({worker: frames.pop(worker)}, commit)
+                worker.gate.open(commit)  # else its reading thread may have no turn beside what runs (decision 25)
+            commit = 0
+        self._send(frames, commit)
         return begun, left
 
     def _assign(self, running: Running, crew: Crew, worker: WorkerProcess, loop_now: float) -> Assigned:

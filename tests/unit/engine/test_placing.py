@@ -52,7 +52,7 @@ async def test_a_busy_worker_that_hears_of_a_claim_after_its_commit_is_told_to_l
     stage.dispatcher.may_begin(7)
     stage.announce(7, running(2))
 
-    assert (worker.held, worker.gate.told) == ([], [7])
+    assert (worker.held, worker.gate.told) == ([(7, 2)], [7])
     assert [item.seq for item in worker.started] == [1, 2]
 
 
