@@ -148,21 +148,8 @@ def settle(
 
 
 def succeed(running: Running, result: bytes | None, now_us: int) -> Move:
-    """Return the move of an attempt that returned and was not asked to end: nearly all are, so it takes one step."""
-    return Move(
-        "succeed",
-        running.seq,
-        running.id,
-        running.attempt,
-        State.STARTED,
-        State.SUCCEED,
-        running.function,
-        now_us,
-        running.started_us,
-        running.scheduled_us,
-        charged=running.charged,
-        result=result,
-    )
+    """Return the move of an attempt that returned and was not asked to end: nearly all are."""
+    return _move(running, "succeed", State.SUCCEED, now_us, result=result)
 
 
 def aborted_instead(move: Move) -> Move:

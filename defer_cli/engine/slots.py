@@ -58,10 +58,8 @@ class Slots:
                 answer()
         elif worker.is_alone:
             self._places.freed()
-        elif self._resuming:
+        else:
             self._freed(worker)
-        elif worker.takes_work:  # what most of them come to
-            self._grant(1)
 
     def give_back(self, assigned: Assigned) -> None:
         """An attempt begins to wait; answers that it was to get with its slot it gets without."""

@@ -61,9 +61,12 @@ class Trial(NamedTuple):
     @property
     def ended_well(self) -> bool:
         """Whether the next runner ended well, and nothing is lost, charged or run again unrecorded."""
-        return self.next_code == 0 and all(
-            one.state is State.SUCCEED and not one.charged and 1 <= ran <= one.attempt for one, ran in self.ends
-        )
+        return self.next_code == 0 and all(ended_well(one, ran) for one, ran in self.ends)
+
+
+def ended_well(one: Execution, ran: int) -> bool:
+    """Whether an execution has succeeded uncharged, each time that its function ran recorded."""
+    return one.state is State.SUCCEED and not one.charged and 1 <= ran <= one.attempt
 
 
 def try_each(root: Path, moments_of: Callable[[Cycle], list[Moment]], *, fault: str, few: int) -> list[Trial]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import NamedTuple
 import pytest
 
 from defer_cli.domain.states import State
+from tests.faults.cycles import ended_well
 from tests.faults.figures import is_whole, tell
 from tests.process.harness import Client, Project, Runner
 
@@ -23,8 +25,7 @@ FUNCTION = """
 FAULT = "error=EIO:delay_enter=333000"
 STORE_EXIT = 5
 MOST_CALLS = 50
-FIRST_SYNC = 6
-SYNCS = 12
+FIRST_SYNC, SYNCS = 6, 12
 """Of the writer. Those of the thread that takes over the store at the start are counted for themselves, and fewer."""
 
 
@@ -96,7 +97,9 @@ def trial(project: Project, nth: int, *, has_keys: bool) -> Trial:
     ran = [id for id in project.noted("ran") if id not in before]
     assert project.burst("--workers", "1").process.returncode == 0
     has_interrupted = project.in_state(State.SUCCEED) > ended + len(accepted)
-    return Trial(code, accepted, ran, has_interrupted, [id for id in accepted if not ended_well(project, id)])
+    runs = Counter(project.noted("ran"))
+    wrong = [id for id in accepted if not ended_well(project.get(id), runs[id])]
+    return Trial(code, accepted, ran, has_interrupted, wrong)
 
 
 def start(project: Project, nth: int) -> Runner:
@@ -107,10 +110,3 @@ def start(project: Project, nth: int) -> Runner:
     runner = project.start("--workers", "1", tracer=traced)
     runner.until_line("runner ready")
     return runner
-
-
-def ended_well(project: Project, id: str) -> bool:
-    """Whether an accepted call has succeeded uncharged, each of its runs recorded."""
-    found = project.get(id)
-    ran = project.noted("ran").count(id)
-    return found.state is State.SUCCEED and not found.charged and 1 <= ran <= found.attempt

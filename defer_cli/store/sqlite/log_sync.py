@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from defer_cli.domain.disk import CHECK_DISK
@@ -24,11 +23,9 @@ class LogSync:
         self._descriptor = -1 if log is None else os.open(log, os.O_RDWR | os.O_CLOEXEC)
         self._lock = threading.Lock()
 
-    @contextmanager
-    def committing(self) -> Iterator[None]:
+    def committing(self) -> AbstractContextManager[object]:
         """Within the block commit and sync: ``wait`` returns after it."""
-        with self._lock:
-            yield
+        return self._lock
 
     def sync(self) -> None:
         """Return once the log is on disk; raise ``StoreError`` when it may not be: tried again it could seem to be."""

@@ -34,7 +34,6 @@ class Session:
     __slots__ = (
         "_changes_seen",
         "_files",
-        "_log_sync",
         "_looks_at",
         "_path",
         "begun",
@@ -46,6 +45,7 @@ class Session:
         "executemany",
         "heads",
         "history",
+        "log_sync",
         "may_hold_isolated",
         "next_seq",
         "now",
@@ -54,7 +54,7 @@ class Session:
 
     def __init__(self, connection: Connection, clock: Callable[[], int], path: Path, log_sync: LogSync) -> None:
         self.connection = connection
-        self._log_sync = log_sync
+        self.log_sync = log_sync
         self._path = path
         self._files = {file: _identity(file) for file in (path, path.with_name(f"{path.name}-wal"))}
         self._looks_at = 0.0
@@ -110,12 +110,12 @@ class Session:
         self._changes_seen = changes
 
     def _commit(self, on_written: Callable[[], None] | None) -> None:
-        with self._log_sync.committing():
+        with self.log_sync.committing():
             self.execute("COMMIT")
             if on_written is not None:
                 on_written()
             if self.connection.total_changes != self._changes_seen:  # else it has changed no row
-                self._log_sync.sync()
+                self.log_sync.sync()
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:

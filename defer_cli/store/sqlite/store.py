@@ -57,7 +57,7 @@ def open_store(
                 connection.execute("PRAGMA journal_mode = WAL").fetchall()
             ballast = Ballast(ballast_of(path), bytes=BALLAST_BYTES if has_ballast else 0)
             ballast.lay()
-            return SqliteStore(Session(connection, clock or _wall_clock, path, log_sync), path, ballast, log_sync)
+            return SqliteStore(Session(connection, clock or _wall_clock, path, log_sync), path, ballast)
         except BaseException:
             log_sync.close()
             connection.close()
@@ -82,9 +82,8 @@ def _wall_clock() -> int:
 class SqliteStore:
     """The one owner of a database file; used by one thread at a time."""
 
-    def __init__(self, session: Session, path: Path, ballast: Ballast, log_sync: LogSync) -> None:
+    def __init__(self, session: Session, path: Path, ballast: Ballast) -> None:
         self._session = session
-        self._log_sync = log_sync
         self._path = path
         self._ballast = ballast
         self.outbox = SqliteOutbox(session)
@@ -292,7 +291,7 @@ class SqliteStore:
 
     def wait_for_disk(self) -> None:
         """Wait while a commit is on its way to the disk."""
-        self._log_sync.wait()
+        self._session.log_sync.wait()
 
     def checkpoint_is_due(self) -> bool:
         """Return whether about 4 MB were written ahead since the last checkpoint."""
@@ -314,7 +313,7 @@ class SqliteStore:
             except StoreError:
                 self.abandon()
                 raise
-        self._log_sync.close()
+        self._session.log_sync.close()
         with reporting(self._path):
             self._session.connection.close()
 
@@ -324,7 +323,7 @@ class SqliteStore:
         After a failed write the kernel may call pages written that are not: a checkpoint would seem to succeed, and
         empty the log that still holds them. SQLite makes one when the last connection closes, unless that only reads.
         """
-        self._log_sync.close()
+        self._session.log_sync.close()
         if not self._session.is_in_place():  # SQLite leaves alone what has been moved, and what lies there now
             self._session.connection.close()
             return

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from defer_cli.domain.enqueue import Enqueue, Refused, Stored
 from defer_cli.domain.errors import StoreError
 from defer_cli.domain.log_chunk import LogChunk
 from defer_cli.domain.states import State
@@ -18,9 +18,6 @@ from tests.store.harness import call, limits
 from tests.unit.store.harness import DEADLINE_SECONDS, Desk
 
 LINE = b"\x91\x93\x01\xa6stdout\xa1a"
-
-
-Ask = Callable[[Desk], asyncio.Future[Any]]
 
 
 class Preparer:
@@ -123,18 +120,18 @@ async def test_what_fails_before_a_claim_is_announced_leaves_its_slots_free(prep
     assert (preparer.announced, desk.writer.free_slots) == ([], 1)
 
 
-async def _while_it_is_synced(desk: Desk, ask: Ask) -> asyncio.Future[Any]:
-    """Hold the sync of what ``ask`` asks for; return what is asked once its commit is written."""
+async def _while_it_is_synced(desk: Desk, one: Enqueue) -> asyncio.Future[list[Stored | Refused]]:
+    """Hold the sync of a call; return its promise once its commit is written."""
     desk.store.is_syncing.clear()
     desk.store.may_sync.clear()
-    asked = ask(desk)
+    promise = desk.promise(one)
     assert await asyncio.to_thread(desk.store.is_syncing.wait, DEADLINE_SECONDS)
-    return asked
+    return promise
 
 
 async def test_a_call_that_nobody_has_heard_of_begins_before_the_disk_has_it(preparer: Preparer) -> None:
     desk = preparer.desk
-    promise = await _while_it_is_synced(desk, lambda desk: desk.promise(call(id="x")))
+    promise = await _while_it_is_synced(desk, call(id="x"))
     was_committed, was_answered, was_delivered = list(preparer.committed), promise.done(), desk.started()
     desk.store.may_sync.set()
     await promise
@@ -147,7 +144,7 @@ async def test_a_call_that_nobody_has_heard_of_begins_before_the_disk_has_it(pre
 
 async def test_a_call_that_can_be_asked_for_by_its_key_begins_once_the_disk_has_it(preparer: Preparer) -> None:
     desk = preparer.desk
-    promise = await _while_it_is_synced(desk, lambda desk: desk.promise(call(id="x", key="k")))
+    promise = await _while_it_is_synced(desk, call(id="x", key="k"))
     was_committed = list(preparer.committed)
     desk.store.may_sync.set()
     await promise
