@@ -57,4 +57,4 @@ class Endings:
             running = assigned.running
             by_worker.setdefault(assigned.process, []).append(CancelItem(running.seq, running.attempt))
         for worker, cancels in by_worker.items():
-            worker.send(Cancel(cancels))
+            worker.order(Cancel(cancels))

@@ -14,7 +14,7 @@ from defer_cli.engine.standstill import Standstill
 from defer_cli.engine.watch import Watch
 from defer_cli.link.frames import Retract, StartItem
 from defer_cli.store.contract import Claim
-from defer_cli.workers.gate import MOST_HELD, Gates
+from defer_cli.workers.holding import Holders
 from defer_cli.workers.pool import Crew, Pool
 from defer_cli.workers.process import Assigned, WorkerProcess
 
@@ -41,7 +41,7 @@ class Placing:
         self._standstill = standstill
         self._watch = watch
         self._listener = listener
-        self._gates = Gates()
+        self._holders = Holders()
         self._ahead: tuple[Claim, list[Assigned]] | None = None
         self.pool: Pool
 
@@ -55,12 +55,11 @@ class Placing:
         What has run before has to ask for its children first, and what is to be run isolated for a process.
         """
         fresh = [running for running in claim.started if running.attempt == 1 and running.isolation <= 0]
-        if fresh:
-            self._ahead = claim, self._begin(fresh, _NOBODY, commit)[0]
+        self._ahead = claim, self._begin(fresh, _NOBODY, commit)[0]
 
     def may_begin(self, commit: int) -> None:
         """A commit stands, as the writer's thread tells: what was begun ahead of it goes."""
-        self._gates.open(commit)
+        self._holders.release(commit)
 
     def left_of(self, claim: Claim) -> list[Running]:
         """Return what of a claim that is on disk was not begun ahead."""
@@ -75,12 +74,12 @@ class Placing:
 
     def retract(self, commit: int, claim: Claim) -> list[Assigned]:
         """Have workers forget what waits for a commit that has failed; return that."""
-        self._gates.forget(commit)
+        self._holders.forget(commit)
         ahead, self._ahead = self._ahead, None
         if ahead is None or ahead[0] is not claim:
             return []
         for worker in {assigned.process for assigned in ahead[1]}:
-            worker.send(Retract(commit))
+            worker.order(Retract(commit))
         return ahead[1]
 
     def begin_alone(self, running: Running, crew: Crew, worker: WorkerProcess, marked: dict[bytes, int] | None) -> None:
@@ -106,19 +105,14 @@ class Placing:
             if worker is None or not self._slots.have_room(load[worker]):  # a wait was over while the claim was made
                 left.append(running)
                 continue
-            if commit and len(worker.assigned) >= MOST_HELD:
-                left.append(running)
-                continue
             load[worker] += 1
             assigned = self._assign(running, crew, worker, loop_now)
             begun.append(assigned)
             frames.setdefault(worker, []).append(_item(assigned, crew, marked.get(running.id)))
-        if commit and not self._gates.hold(commit, [worker.gate for worker in frames]):  # it stands already
-            for worker in [worker for worker, items in frames.items() if len(worker.assigned) > len(items)]:
-                self._send({worker: frames.pop(worker)}, commit)
-                worker.gate.open(commit)  # else its reading thread may have no turn beside what runs (decision 25)
-            commit = 0
-        self._send(frames, commit)
+        is_held = commit > 0 and not self._holders.stands(commit)
+        self._send(frames, commit if is_held else 0)
+        if is_held:
+            self._holders.add(commit, frames)
         return begun, left
 
     def _assign(self, running: Running, crew: Crew, worker: WorkerProcess, loop_now: float) -> Assigned:

@@ -68,6 +68,12 @@ class Start(Struct, array_like=True, tag="start"):
     commit: int = 0
 
 
+class Stands(Struct, array_like=True, tag="stands"):
+    """To a worker: the commit of this number stands; what waits for it begins."""
+
+    commit: int
+
+
 class Retract(Struct, array_like=True, tag="retract"):
     """To a worker: the commit of this number has failed; what waits for it never begins."""
 
@@ -191,7 +197,8 @@ class Failure(Struct, array_like=True, tag="failure"):
         return cls(number, "DeferError", f"the runner failed: {type(error).__name__}: {error}")
 
 
-ToWorker: TypeAlias = Load | Start | Retract | Cancel | Enqueued | Ended | Answer | Failure
+ToLoop: TypeAlias = Load | Start | Stands | Retract | Cancel
+ToWorker: TypeAlias = Enqueued | Ended | Answer | Failure
 FromWorker: TypeAlias = Hello | Ready | Outcomes | Logs | Enqueues | Wait | Unwait | Ask
 ToRunner: TypeAlias = Hello | Enqueues | Wait | Unwait | Ask
 FromRunner: TypeAlias = Hello | Enqueued | Ended | Answer | Failure

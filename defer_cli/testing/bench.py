@@ -101,11 +101,11 @@ class BenchWorker(WorkerProcess):
     def pid(self) -> int:
         return os.getpid()
 
+    def order(self, message: Struct) -> None:
+        self._bench.post(message)
+
     def send(self, message: Struct) -> None:
-        if isinstance(message, Start | Cancel):
-            self._bench.post(message)
-        else:
-            self._reply(message)
+        self._reply(message)
 
     def send_from_thread(self, message: Struct) -> None:
         self.send(message)
@@ -113,7 +113,7 @@ class BenchWorker(WorkerProcess):
     def cancel_all(self) -> None:
         """Ask everything that runs to end."""
         running = [assigned.running for assigned in self.assigned.values()]
-        self.send(Cancel([CancelItem(one.seq, one.attempt) for one in running]))
+        self.order(Cancel([CancelItem(one.seq, one.attempt) for one in running]))
 
     def kill(self) -> None:
         self.cancel_all()

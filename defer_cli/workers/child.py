@@ -20,12 +20,13 @@ from defer_cli.client.marking import mark_records
 from defer_cli.client.routes import set_worker_route
 from defer_cli.discovery.importing import import_function
 from defer_cli.discovery.importing import prepare as prepare_imports
-from defer_cli.link.frames import PROTOCOL, Cancel, Hello, Load, Ready, Retract, Start, StartItem
+from defer_cli.link.frames import PROTOCOL, Cancel, Hello, Load, Ready, Retract, Stands, Start, StartItem
 from defer_cli.workers import logs
 from defer_cli.workers.attempts import Attempts
 from defer_cli.workers.errors import describe
-from defer_cli.workers.gate import Held
+from defer_cli.workers.holding import Held
 from defer_cli.workers.marks import Marker, Marks
+from defer_cli.workers.orders import Orders
 from defer_cli.workers.pipe import Pipe, leave_now
 
 _PR_SET_PDEATHSIG = 1  # man 2 prctl
@@ -36,20 +37,20 @@ back for a moment starts the wait anew, and takes it again before the other is a
 
 
 def main() -> None:
-    """Run a worker until the runner closes its pipe; the descriptors of its marks, its pipe and its gate are given."""
-    marks_descriptor, descriptor, gate, runner_pid = map(int, sys.argv[1:])
+    """Run a worker until the runner closes its pipe; the descriptors of its marks, pipe and orders are given."""
+    marks_descriptor, pipe_descriptor, orders_descriptor, runner_pid = map(int, sys.argv[1:])
     die_with_runner(runner_pid)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     faulthandler.enable()
     sys.setswitchinterval(_TURN_SECONDS)
     marks = Marks(marks_descriptor)
     marks.write_stack_when_asked()
-    end = socket.socket(fileno=descriptor)
-    os.set_inheritable(descriptor, False)
-    os.set_inheritable(gate, False)
+    pipe, orders = (socket.socket(fileno=descriptor) for descriptor in (pipe_descriptor, orders_descriptor))
+    pipe.set_inheritable(False)
+    orders.set_inheritable(False)
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
-    _serve(loop, end, gate, marks)
+    _serve(loop, pipe, orders, marks)
     while True:
         with suppress(SystemExit, KeyboardInterrupt):  # one that a task of the user's raises would end the neighbours
             loop.run_forever()
@@ -62,47 +63,36 @@ def die_with_runner(runner_pid: int) -> None:
         os._exit(0)
 
 
-def _serve(loop: asyncio.AbstractEventLoop, end: socket.socket, gate: int, marks: Marks) -> None:
+def _serve(loop: asyncio.AbstractEventLoop, end: socket.socket, orders: socket.socket, marks: Marks) -> None:
     logs.catch_output()
     mark_records(scope_here)
-    worker = Worker(loop, marks.marker())
-
-    def take(frames: list[Any]) -> None:
-        loop.call_soon_threadsafe(worker.take, frames)
-
-    pipe = Pipe(end, take, leave_now)
-    worker.attach(pipe, gate)
+    pipe = Pipe(end, leave_now)
+    set_worker_route(pipe)
+    Orders(orders, loop, Worker(loop, pipe, marks.marker()).take)
     pipe.send(Hello(PROTOCOL, os.getpid()))
 
 
 class Worker:
-    """Takes the runner's frames on the loop."""
+    """Does on the loop what the runner orders."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, mark: Marker) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, pipe: Pipe, mark: Marker) -> None:
         self._loop = loop
-        self._mark = mark
-        self._pipe: Pipe
-        self._attempts: Attempts
-        self._held: Held
-        self._taken = 0
-
-    def attach(self, pipe: Pipe, gate: int) -> None:
-        """Send through ``pipe`` from now on, calls made by functions included; ``gate`` tells which commits stand."""
         self._pipe = pipe
-        self._held = Held(self._loop, gate, self._begin, lambda: pipe.give_way(self._taken))
-        set_worker_route(pipe)
+        self._mark = mark
+        self._held = Held(self._begin)
+        self._attempts: Attempts
 
     def take(self, frames: Sequence[Any]) -> None:
         """Do what frames say."""
-        self._taken += 1
         for frame in frames:
             kind = type(frame)
             if kind is Start:
                 self._held.take(frame)
+            elif kind is Stands:
+                self._held.release(frame.commit)
             elif kind is Retract:
                 self._held.forget(frame.commit)
             elif kind is Cancel:
-                self._held.look()  # what is to be cancelled may not have begun
                 self._attempts.cancel(frame.items)
             elif kind is Load:
                 self._load(frame)

@@ -221,7 +221,7 @@ class Pool:
         self._ready[worker] = future
         deadline = loop.call_later(_LOAD_SECONDS, worker.condemn, f"was killed after {_LOAD_SECONDS:g} s")
         future.add_done_callback(lambda _: deadline.cancel())
-        worker.send(crew.load)
+        worker.order(crew.load)
         return future
 
     def _frame(self, worker: WorkerProcess, frame: Any) -> None:

@@ -18,9 +18,9 @@ from defer_cli.domain.function import FunctionSpec
 from defer_cli.domain.settle import Reason, Running
 from defer_cli.domain.size import size_in_words
 from defer_cli.link.frames import FrameReader, FromWorker, Start, StartItem, encode_frame
+from defer_cli.link.outbox import Outbox
 from defer_cli.link.python import python_running
 from defer_cli.workers.cutting import cuts
-from defer_cli.workers.gate import Gate
 from defer_cli.workers.marks import Marks
 
 _BYTES_OF_A_HASH = 24
@@ -84,8 +84,6 @@ class WorkerProcess(asyncio.Protocol):
         """Where it runs: the project."""
         self.marks: Marks | None = None
         """What its loop is busy with; None before it starts and after its end."""
-        self.gate: Gate
-        """Tells it which commits stand that it holds attempts for."""
         self._on_frame = on_frame
         self._on_exit = on_exit
         self._reader = FrameReader(FromWorker)
@@ -93,6 +91,7 @@ class WorkerProcess(asyncio.Protocol):
         self._popen: subprocess.Popen[bytes] | None = None
         self._pidfd = -1
         self._socket: socket.socket | None = None
+        self._orders: Outbox
         self._has_ended = False
         self._loop = asyncio.get_running_loop()
 
@@ -100,13 +99,15 @@ class WorkerProcess(asyncio.Protocol):
         """Start the process; it says nothing before it is told what to load."""
         self.directory = directory
         with ExitStack() as undo:
-            self._socket, theirs = socket.socketpair()
+            self._socket, theirs = _pair()
             undo.callback(self._socket.close)
+            ours, their_orders = _pair()
+            with ours:
+                self._orders = Outbox(ours, self._loop)
+            undo.callback(self._orders.close)
             self.marks = Marks.make()
             undo.callback(self._forget_marks)
-            self.gate, their_gate = Gate.make()
-            undo.callback(self.gate.close)
-            self._spawn(theirs, their_gate, environment, output)
+            self._spawn(theirs, their_orders, environment, output)
             undo.callback(self._end_now)
             self._pidfd = os.pidfd_open(self.pid)
             undo.callback(os.close, self._pidfd)
@@ -115,14 +116,12 @@ class WorkerProcess(asyncio.Protocol):
             undo.pop_all()
         self._loop.add_reader(self._pidfd, self._ended)  # last: its end is told to a caller that knows it
 
-    def _spawn(self, theirs: socket.socket, their_gate: int, environment: Mapping[str, str], output: int) -> None:
-        assert self._socket is not None
+    def _spawn(
+        self, theirs: socket.socket, their_orders: socket.socket, environment: Mapping[str, str], output: int
+    ) -> None:
         assert self.marks is not None
-        self._socket.setblocking(False)
-        with theirs, os.fdopen(their_gate, "rb"):
-            for end in (self._socket, theirs):
-                end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
-            descriptors = (self.marks.descriptor, theirs.fileno(), their_gate)
+        with theirs, their_orders:
+            descriptors = (self.marks.descriptor, theirs.fileno(), their_orders.fileno())
             self._popen = subprocess.Popen(
                 [*python_running("defer_cli.workers.child"), *map(str, (*descriptors, os.getpid()))],
                 pass_fds=descriptors,
@@ -164,15 +163,19 @@ class WorkerProcess(asyncio.Protocol):
         """Have it run attempts, in as many frames as they need, once ``commit`` stands; 0: it does."""
         self.begun += len(items)
         for start, end in cuts([_size(item) for item in items]):
-            self.send(Start(list(items[start:end]), commit))
+            self.order(Start(list(items[start:end]), commit))
+
+    def order(self, message: Struct) -> None:
+        """Send a frame for its loop, which gets them in order; any thread may call. One that has gone gets nothing."""
+        self._orders.send(encode_frame(message))
 
     def send(self, message: Struct) -> None:
-        """Send a frame; a worker that has gone gets nothing."""
+        """Send a reply, which its loop need not read; a worker that has gone gets nothing."""
         if self._transport is not None and not self._has_ended:
             self._transport.write(encode_frame(message))
 
     def send_from_thread(self, message: Struct) -> None:
-        """Send a frame from any thread."""
+        """Send a reply from any thread."""
         with suppress(RuntimeError):  # the loop has closed: the worker is gone, or goes
             self._loop.call_soon_threadsafe(self.send, message)
 
@@ -221,7 +224,7 @@ class WorkerProcess(asyncio.Protocol):
         self._drain()
         self._has_ended = True
         self._forget_marks()
-        self.gate.close()
+        self._orders.close()
         with suppress(ProcessLookupError, PermissionError):  # what it had forked goes with it
             os.killpg(self.pid, signal.SIGKILL)
         self.exit_cause = self.exit_cause or exit_cause(code, peak_bytes)
@@ -249,6 +252,15 @@ class WorkerProcess(asyncio.Protocol):
         with self._socket, suppress(OSError):
             while data := self._socket.recv(1 << 18):
                 self.data_received(data)
+
+
+def _pair() -> tuple[socket.socket, socket.socket]:
+    """Return two ends of a way that never blocks who is at the first, and that takes much."""
+    ours, theirs = socket.socketpair()
+    ours.setblocking(False)
+    for end in (ours, theirs):
+        end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
+    return ours, theirs
 
 
 def _size(item: StartItem) -> int:

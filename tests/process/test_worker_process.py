@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from defer_cli.link.frames import OutcomeItem, Outcomes, Start
+from defer_cli.link.frames import Answer, OutcomeItem, Outcomes, Start
 from defer_cli.workers import pool as pool_module
 from defer_cli.workers.pool import Pool
 from defer_cli.workers.process import WorkerProcess
@@ -106,7 +106,8 @@ async def test_an_outcome_counts_when_the_runner_writes_before_it_reads(
     worker = Watched()
     await worker.start(tmp_path)
     until(lambda: not is_alive(worker.process.pid), "it has sent its outcome and died, while the loop is busy")
-    worker.process.send(Start([]))
+    worker.process.order(Start([]))
+    worker.process.send(Answer(1))
     await worker.until_gone()
 
     assert worker.frames == [Outcomes([OutcomeItem(1, 1, b"42")])]

@@ -22,13 +22,13 @@ from defer_cli.link.frames import (
     OutcomeItem,
     Outcomes,
     Retract,
+    Stands,
     Start,
     StartItem,
     encode_frame,
 )
 from defer_cli.store.contract import Claim, Limit, Store
 from defer_cli.store.writer import Writer
-from defer_cli.workers.gate import Gate
 from defer_cli.workers.pool import Crew, Pool
 from defer_cli.workers.process import WorkerProcess
 
@@ -95,17 +95,6 @@ class FakeWriter:
         self.wakes += 1
 
 
-class FakeGate(Gate):
-    """Notes the commits it is told of."""
-
-    def __init__(self) -> None:
-        super().__init__(-1)
-        self.told: list[int] = []
-
-    def open(self, commit: int) -> None:
-        self.told.append(commit)
-
-
 class FakeWorker(WorkerProcess):
     """Keeps what it is sent; ends when it is killed."""
 
@@ -117,7 +106,6 @@ class FakeWorker(WorkerProcess):
         self.was_started = asyncio.Event()
         self.was_cancelled = asyncio.Event()
         self.was_killed = asyncio.Event()
-        self.gate: FakeGate = FakeGate()
 
     @property
     def pid(self) -> int:
@@ -126,6 +114,9 @@ class FakeWorker(WorkerProcess):
     def send(self, message: Struct) -> None:
         encode_frame(message)
         self.sent.append(message)
+
+    def order(self, message: Struct) -> None:
+        self.send(message)
         if isinstance(message, Cancel):
             self.was_cancelled.set()
         elif isinstance(message, Start):
@@ -147,6 +138,11 @@ class FakeWorker(WorkerProcess):
         """The commit and the ``seq`` of each attempt it is to hold."""
         frames = [frame for frame in self.sent if isinstance(frame, Start) and frame.commit]
         return [(frame.commit, item.seq) for frame in frames for item in frame.items]
+
+    @property
+    def told(self) -> list[int]:
+        """The commits it was told stand."""
+        return [frame.commit for frame in self.sent if isinstance(frame, Stands)]
 
     @property
     def retracted(self) -> list[int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from defer_cli.domain.settle import Isolation
-from defer_cli.workers.gate import MOST_HELD
+from defer_cli.link.frames import Start
 from tests.unit.engine.harness import SLOTS, Stage, returned, running, until
 
 
@@ -11,11 +11,11 @@ async def test_what_is_announced_is_held_by_its_worker_until_the_commit() -> Non
     stage = Stage(workers=1)
     (worker,) = stage.workers
     stage.announce(7, running(1), running(2))
-    held, told = worker.held, list(worker.gate.told)
+    held, told = worker.held, list(worker.told)
     stage.dispatcher.may_begin(7)
 
     assert (held, told) == ([(7, 1), (7, 2)], [])
-    assert worker.gate.told == [7]
+    assert worker.told == [7]
 
 
 async def test_what_was_begun_ahead_is_not_begun_again() -> None:
@@ -27,12 +27,12 @@ async def test_what_was_begun_ahead_is_not_begun_again() -> None:
     assert [item.seq for worker in stage.workers for item in worker.started] == [1]
 
 
-async def test_only_the_gates_of_workers_that_hold_something_are_opened() -> None:
+async def test_only_workers_that_hold_something_are_told_of_its_commit() -> None:
     stage = Stage(workers=2)
     stage.announce(7, running(1))
     stage.dispatcher.may_begin(7)
 
-    assert [worker.gate.told for worker in stage.workers] == [[7], []]
+    assert [worker.told for worker in stage.workers] == [[7], []]
 
 
 async def test_who_hears_of_a_claim_after_its_commit_holds_nothing() -> None:
@@ -41,19 +41,20 @@ async def test_who_hears_of_a_claim_after_its_commit_holds_nothing() -> None:
     stage.dispatcher.may_begin(7)
     stage.announce(7, running(1))
 
-    assert (worker.held, worker.gate.told) == ([], [])
+    assert (worker.held, worker.told) == ([], [])
     assert [item.seq for item in worker.started] == [1]
 
 
-async def test_a_busy_worker_that_hears_of_a_claim_after_its_commit_is_told_to_look_at_once() -> None:
+async def test_a_later_commit_does_not_stand_for_one_that_failed() -> None:
     stage = Stage(workers=1)
     (worker,) = stage.workers
-    stage.claim(running(1))
-    stage.dispatcher.may_begin(7)
-    stage.announce(7, running(2))
+    stage.dispatcher.may_begin(8)
+    claim = stage.announce(7, running(1))
+    stage.dispatcher.undone(7, claim)
+    stage.announce(8, running(1))
 
-    assert (worker.held, worker.gate.told) == ([(7, 2)], [7])
-    assert [item.seq for item in worker.started] == [1, 2]
+    assert (worker.held, worker.told, worker.retracted) == ([(7, 1)], [], [7])
+    assert [frame.commit for frame in worker.sent if isinstance(frame, Start)] == [7, 0]
 
 
 async def test_what_has_run_before_begins_after_the_commit_with_its_counts() -> None:
@@ -90,7 +91,7 @@ async def test_a_commit_that_fails_takes_back_what_was_begun_ahead() -> None:
     stage.dispatcher.may_begin(8)
 
     assert worker.retracted == [7]
-    assert worker.gate.told == []
+    assert worker.told == []
     assert worker.assigned == {}
     assert stage.dispatcher.is_idle
     assert stage.writer.granted == SLOTS
@@ -117,16 +118,3 @@ async def test_an_outcome_may_come_before_the_loop_hears_of_the_commit() -> None
     assert stage.moves() == [("id1", "succeed")]
     assert stage.writer.granted == SLOTS
     assert [item.seq for item in worker.started] == [1]
-
-
-async def test_a_worker_holds_no_more_than_its_gate_has_room_for() -> None:
-    stage = Stage(workers=1, slots=MOST_HELD * 2)
-    (worker,) = stage.workers
-    stage.claim(*(running(seq) for seq in range(1, MOST_HELD)))
-    claim = stage.announce(7, running(MOST_HELD), running(MOST_HELD + 1))
-    held = worker.held
-    stage.dispatcher.may_begin(7)
-    stage.dispatcher.claimed(claim)
-
-    assert held == [(7, MOST_HELD)]
-    assert len(worker.started) == MOST_HELD + 1
