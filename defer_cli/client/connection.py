@@ -17,12 +17,12 @@ from defer_cli.domain.enqueue import Enqueue
 from defer_cli.domain.errors import DeferError
 from defer_cli.link.frames import PROTOCOL, Enqueued, Enqueues, Failure, FrameReader, FromRunner, Hello, encode_frame
 from defer_cli.link.project import DataFolder
+from defer_cli.link.reading import READ_BYTES
 from defer_cli.link.sockets import connect, limit_sending, peer_uid
 
 _log = logging.getLogger("defer_cli")
 _CONNECT_SECONDS = 5.0
 _SEND_SECONDS = 5
-_RECEIVE_BYTES = 1 << 18
 
 
 class Connection(Route):
@@ -49,7 +49,7 @@ class Connection(Route):
         reader = FrameReader(FromRunner)
         error: DeferError = ConnectionLost("the runner closed the connection")
         try:
-            while data := self._socket.recv(_RECEIVE_BYTES):
+            while data := self._socket.recv(READ_BYTES):
                 for frame in reader.feed(data):
                     self._take(frame)
         except OSError as raised:
@@ -109,7 +109,7 @@ def exchange(end: socket.socket, calls: Sequence[Enqueue], *, timeout_seconds: f
         end.settimeout(timeout_seconds)
         end.sendall(encode_frame(Hello(PROTOCOL, os.getpid())) + encode_frame(Enqueues(1, list(calls))))
         reader = FrameReader(FromRunner)
-        while data := end.recv(_RECEIVE_BYTES):
+        while data := end.recv(READ_BYTES):
             for frame in reader.feed(data):
                 if isinstance(frame, Failure):
                     raise failure_error(frame)

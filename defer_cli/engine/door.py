@@ -16,6 +16,7 @@ from defer_cli.engine.requests import Requests
 from defer_cli.engine.waiting import Waiting
 from defer_cli.link.frames import PROTOCOL, Failure, FrameReader, Hello, ToRunner, encode_frame
 from defer_cli.link.outbox import Outbox
+from defer_cli.link.reading import Reading
 from defer_cli.link.sockets import BACKLOG, is_allowed_peer
 
 _log = logging.getLogger(__name__)
@@ -50,7 +51,7 @@ class Door:
             connection.hang_up()
 
 
-class _Connection(asyncio.Protocol):
+class _Connection(Reading):
     """One caller: says hello, then sends requests, answered by number in any order."""
 
     def __init__(self, requests: Requests, waiting: Waiting, connections: set[_Connection]) -> None:

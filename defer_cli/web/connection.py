@@ -12,6 +12,7 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
+from defer_cli.link.reading import READ_BYTES, Reading
 from defer_cli.web.answers import failure
 from defer_cli.web.crowd import Crowd
 from defer_cli.web.refusals import RefusalLog
@@ -23,7 +24,6 @@ MOST_HEADERS = 100
 MOST_PIPELINED = 8
 _MOST_RAW = 4 * MOST_BODY
 """Of one request as it travels: chunks of a few bytes are mostly frames."""
-_ONE_READ = 256 << 10
 _NOT_AT_ALL = struct.pack("ii", 1, 0)  # man 7 socket, SO_LINGER
 
 Stage = Literal["head", "body", "answer", "idle", "end"]
@@ -42,7 +42,7 @@ class _Refused(Exception):
         self.message = message
 
 
-class Connection(HttpToolsProtocol):
+class Connection(HttpToolsProtocol, Reading):
     """Ends when its peer takes too long or sends too much; ``look`` has to be called every second or so."""
 
     def __init__(self, config: Config, state: ServerState, crowd: Crowd, log: RefusalLog) -> None:
@@ -108,7 +108,7 @@ class Connection(HttpToolsProtocol):
     def _wait_for_more(self, size: int) -> None:
         """A request is not whole yet: see that it is not too much."""
         self._raw += size
-        if self._stage == "head" and self._raw > MOST_HEAD + _ONE_READ:
+        if self._stage == "head" and self._raw > MOST_HEAD + READ_BYTES:
             self._refuse(431, f"the headers are over {MOST_HEAD:,} bytes")
         elif self._raw > _MOST_RAW:
             self._refuse(413, f"the request is over {_MOST_RAW:,} bytes as it travels")

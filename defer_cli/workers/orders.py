@@ -8,8 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from defer_cli.link.frames import FrameReader, ToLoop
-
-_READ_BYTES = 1 << 18
+from defer_cli.link.reading import READ_BYTES
 
 
 class Orders:
@@ -25,7 +24,7 @@ class Orders:
 
     def _read(self) -> None:
         try:
-            data = self._socket.recv(_READ_BYTES)
+            data = self._socket.recv(READ_BYTES)
         except BlockingIOError:
             return
         except OSError:

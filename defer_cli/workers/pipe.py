@@ -13,6 +13,7 @@ from msgspec import Struct
 from defer_cli.client.routes import Route
 from defer_cli.client.tracing import flush_spans
 from defer_cli.link.frames import FrameReader, ToWorker, encode_frame
+from defer_cli.link.reading import READ_BYTES
 
 _SPANS_SECONDS = 0.8
 """Less than a runner that stops waits for its workers."""
@@ -66,7 +67,7 @@ class Pipe(Route):
         reader = FrameReader(ToWorker)
         while True:
             try:
-                data = self._socket.recv(1 << 18)
+                data = self._socket.recv(READ_BYTES)
             except OSError:
                 data = b""
             if not data:

@@ -20,6 +20,7 @@ from defer_cli.domain.size import size_in_words
 from defer_cli.link.frames import FrameReader, FromWorker, Start, StartItem, encode_frame
 from defer_cli.link.outbox import Outbox
 from defer_cli.link.python import python_running
+from defer_cli.link.reading import READ_BYTES, Reading
 from defer_cli.workers.cutting import cuts
 from defer_cli.workers.marks import Marks
 
@@ -52,7 +53,7 @@ class Assigned(Struct, eq=False):
         return self.is_waiting and not self.is_ending
 
 
-class WorkerProcess(asyncio.Protocol):
+class WorkerProcess(Reading):
     """A process in its own group that runs many attempts; ``on_frame`` and ``on_exit`` are called on the loop."""
 
     def __init__(
@@ -250,7 +251,7 @@ class WorkerProcess(asyncio.Protocol):
     def _drain(self) -> None:
         assert self._socket is not None
         with self._socket, suppress(OSError):
-            while data := self._socket.recv(1 << 18):
+            while data := self._socket.recv(READ_BYTES):
                 self.data_received(data)
 
 
