@@ -60,12 +60,14 @@ def main() -> None:
         "W11": lambda: console.measure(asked.runs),
         "W12": lambda: retention.measure(asked.runs),
     }
-    for name, measure in workloads.items():
-        if asked.only and name not in asked.only:
-            continue
-        talk.print(f"{name} …")
-        rows.extend(measure())
-    Console(width=None if sys.stdout.isatty() else 160).print(_table(rows, asked.runs))
+    try:
+        for name, measure in workloads.items():
+            if asked.only and name not in asked.only:
+                continue
+            talk.print(f"{name} …")
+            rows.extend(measure())
+    finally:  # what was measured is shown, whatever stops the rest
+        Console(width=None if sys.stdout.isatty() else 160).print(_table(rows, asked.runs))
 
 
 def _table(rows: list[Row], runs: int) -> Table:
