@@ -55,6 +55,7 @@ class Placing:
         What has run before has to ask for its children first, and what is to be run isolated for a process.
         """
         fresh = [running for running in claim.started if running.attempt == 1 and running.isolation <= 0]
+        # also where there is none: whether a commit stands is kept until it is asked for
         self._ahead = claim, self._begin(fresh, _NOBODY, commit)[0]
 
     def may_begin(self, commit: int) -> None:

@@ -197,11 +197,11 @@ class Failure(Struct, array_like=True, tag="failure"):
         return cls(number, "DeferError", f"the runner failed: {type(error).__name__}: {error}")
 
 
-ToLoop: TypeAlias = Load | Start | Stands | Retract | Cancel
-ToWorker: TypeAlias = Enqueued | Ended | Answer | Failure
+Order: TypeAlias = Load | Start | Stands | Retract | Cancel
+Reply: TypeAlias = Enqueued | Ended | Answer | Failure
 FromWorker: TypeAlias = Hello | Ready | Outcomes | Logs | Enqueues | Wait | Unwait | Ask
 ToRunner: TypeAlias = Hello | Enqueues | Wait | Unwait | Ask
-FromRunner: TypeAlias = Hello | Enqueued | Ended | Answer | Failure
+FromRunner: TypeAlias = Hello | Reply
 
 _encoder = msgspec.msgpack.Encoder()
 

@@ -7,7 +7,7 @@ import socket
 from collections.abc import Callable
 from typing import Any
 
-from defer_cli.link.frames import FrameReader, ToLoop
+from defer_cli.link.frames import FrameReader, Order
 from defer_cli.link.reading import READ_BYTES
 
 
@@ -18,7 +18,7 @@ class Orders:
         self._socket = end
         self._loop = loop
         self._take = take
-        self._reader = FrameReader(ToLoop)
+        self._reader = FrameReader(Order)
         end.setblocking(False)
         loop.add_reader(end, self._read)
 

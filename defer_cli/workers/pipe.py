@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from defer_cli.client.routes import Route
 from defer_cli.client.tracing import flush_spans
-from defer_cli.link.frames import FrameReader, ToWorker, encode_frame
+from defer_cli.link.frames import FrameReader, Reply, encode_frame
 from defer_cli.link.reading import READ_BYTES
 
 _SPANS_SECONDS = 0.8
@@ -64,7 +64,7 @@ class Pipe(Route):
                 self._backlog.popleft()
 
     def _read(self) -> None:
-        reader = FrameReader(ToWorker)
+        reader = FrameReader(Reply)
         while True:
             try:
                 data = self._socket.recv(READ_BYTES)

@@ -19,8 +19,10 @@ from defer_cli.link.frames import (
     Ended,
     Failure,
     FrameError,
+    Order,
     OutcomeItem,
     Outcomes,
+    Reply,
     Retract,
     Stands,
     Start,
@@ -112,15 +114,20 @@ class FakeWorker(WorkerProcess):
         return 1_000 + self.number
 
     def send(self, message: Struct) -> None:
-        encode_frame(message)
-        self.sent.append(message)
+        assert isinstance(message, Reply)
+        self._take(message)
 
     def order(self, message: Struct) -> None:
-        self.send(message)
+        assert isinstance(message, Order)
+        self._take(message)
         if isinstance(message, Cancel):
             self.was_cancelled.set()
         elif isinstance(message, Start):
             self.was_started.set()
+
+    def _take(self, message: Struct) -> None:
+        encode_frame(message)
+        self.sent.append(message)
 
     def kill(self) -> None:
         self.was_killed.set()

@@ -1,4 +1,4 @@
-"""What connections of a loop read passes through one room; nothing of it is mixed up."""
+"""What connections of a loop read passes through one buffer; nothing of it is mixed up."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Taking(Reading):
             self.is_whole.set()
 
 
-async def test_connections_that_share_a_room_get_what_was_sent_to_each() -> None:
+async def test_connections_that_share_a_buffer_get_what_was_sent_to_each() -> None:
     loop = asyncio.get_running_loop()
     pairs = [socket.socketpair() for _ in range(2)]
     sent = [LONG, LONG[::-1]]
