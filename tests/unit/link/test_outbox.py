@@ -50,6 +50,18 @@ async def test_to_a_peer_that_has_gone_nothing_is_sent(ends: tuple[socket.socket
     outbox.send(b"later")
 
 
+async def test_one_that_is_closed_writes_to_no_other_file(ends: tuple[socket.socket, socket.socket]) -> None:
+    outbox = Outbox(ends[0], asyncio.get_running_loop())
+    outbox.close()
+    others = socket.socketpair()  # one of the two has the number that the outbox had
+    with others[0], others[1]:
+        outbox.send(b"later")
+        for other in others:
+            other.setblocking(False)
+            with pytest.raises(BlockingIOError):
+                other.recv(1)
+
+
 def _read(end: socket.socket, size: int) -> bytes:
     parts: list[bytes] = []
     while size and (part := end.recv(size)):
