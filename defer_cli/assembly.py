@@ -277,7 +277,8 @@ class Runner:
         plan = self._plan
         await self._door.open()
         await self._pool.warm_up()
-        found = await discovering
+        # while workers start: the first executions would wait for it
+        found, _ = await asyncio.gather(discovering, asyncio.to_thread(self._alarm.load))
         if plan.is_dev:
             self._show_problems(found.problems)
         for note in self._left.notes():

@@ -94,8 +94,14 @@ class Alarm:
         if due_us is not None and due_us < job.planned_us:
             self._plan(job, due_us)
 
+    @staticmethod
+    def load() -> None:
+        """Import apscheduler, on any thread: it looks through all that is installed, for 50 ms or longer."""
+        import apscheduler.executors.asyncio
+        import apscheduler.schedulers.asyncio  # noqa: F401
+
     def start(self) -> None:
-        """Wake jobs from now on, by the running loop."""
+        """Wake jobs from now on, by the running loop; what was not loaded before holds it up."""
         from apscheduler.events import (
             EVENT_JOB_ERROR,
             EVENT_JOB_EXECUTED,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import subprocess
+import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, tzinfo
@@ -345,6 +347,30 @@ async def test_jobs_go_on_after_the_machine_was_set(
     machine.step(hours=hours)
 
     await woken.times(woken.count + 3)
+
+
+STARTED = """
+import asyncio, sys, time
+from defer_cli.engine.alarm import Alarm
+
+alarm = Alarm(lambda: time.time_ns() // 1_000)
+alarm.add("crons", lambda: None, lambda: None)
+alarm.load()
+loaded = set(sys.modules)
+
+async def main():
+    alarm.start()
+    await alarm.stop()
+
+asyncio.run(main())
+print(sorted(name for name in set(sys.modules) - loaded if name.startswith("apscheduler")))
+"""
+
+
+def test_once_loaded_it_starts_without_an_import_that_would_hold_up_the_loop() -> None:
+    ran = subprocess.run([sys.executable, "-c", STARTED], capture_output=True, text=True, check=True, timeout=60)
+
+    assert ran.stdout == "[]\n"
 
 
 class Seconds:
