@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from defer_cli.workers.process import Assigned
 
@@ -34,21 +34,26 @@ class Deadlines:
         self._timers: dict[float, asyncio.TimerHandle] = {}
         self._held_up: dict[int, asyncio.TimerHandle] = {}
 
-    def add(self, assigned: Assigned) -> None:
-        """Watch an attempt that has just started."""
-        span = assigned.span
-        group = self._by_span.get(span)
-        if group is None:
-            group = self._by_span[span] = {}
-        group[assigned.running.seq] = assigned
-        if span not in self._timers:
-            self._arm(span, assigned.deadline)
+    def add(self, attempts: Iterable[Assigned]) -> None:
+        """Watch attempts that have just started."""
+        by_span, timers = self._by_span, self._timers
+        for assigned in attempts:
+            span = assigned.span
+            group = by_span.get(span)
+            if group is None:
+                group = by_span[span] = {}
+            group[assigned.running.seq] = assigned
+            if span not in timers:
+                self._arm(span, assigned.deadline)
 
-    def remove(self, assigned: Assigned) -> None:
-        """Forget an attempt that has ended."""
-        self._by_span[assigned.span].pop(assigned.running.seq, None)
-        if self._held_up and (timer := self._held_up.pop(assigned.running.seq, None)) is not None:
-            timer.cancel()
+    def remove(self, attempts: Iterable[Assigned]) -> None:
+        """Forget attempts that have ended."""
+        by_span, held_up = self._by_span, self._held_up
+        for assigned in attempts:
+            seq = assigned.running.seq
+            by_span[assigned.span].pop(seq, None)
+            if held_up and (timer := held_up.pop(seq, None)) is not None:
+                timer.cancel()
 
     def _arm(self, span: float, deadline: float) -> None:
         self._timers[span] = asyncio.get_running_loop().call_at(deadline, self._look, span)

@@ -23,7 +23,7 @@ from defer_cli.domain.settle import (
     settle,
     succeed,
 )
-from defer_cli.domain.states import FINAL_STATES, State
+from defer_cli.domain.states import State
 from defer_cli.engine.endings import GRACE_SECONDS, Endings
 from defer_cli.engine.events import Aborting, LeftQueue, Listener, WorkerDied
 from defer_cli.engine.isolated import Isolated
@@ -127,7 +127,7 @@ class Dispatcher:
             if assigned is None:
                 (self.writer.grant_isolated if running.isolation > 0 else self._grant)(1)
             elif self._assigned.get(running.seq) is assigned:  # else it went with its worker
-                self._release(assigned)
+                self._release(assigned.process, [assigned])
                 if assigned.process.is_retiring:
                     self.pool.leave_if_done(assigned.process)
         self._roster.look()
@@ -239,28 +239,32 @@ class Dispatcher:
     def _moves(self, worker: WorkerProcess, items: Sequence[OutcomeItem]) -> list[Move]:
         """Return what attempts that have ended come to; late and doubled reports are dropped."""
         moves: list[Move] = []
-        now_us = self._clock()
+        ended: dict[int, Assigned] = {}
+        here, now_us = worker.assigned, self._clock()
         for item in items:
-            assigned = worker.assigned.get(item.seq)
-            if assigned is None or assigned.running.attempt != item.attempt:
-                _log.debug("a late outcome of %s.%s was dropped", item.seq, item.attempt)
+            seq = item.seq
+            assigned = here.get(seq)
+            if assigned is None or assigned.running.attempt != item.attempt or seq in ended:
+                _log.debug("a late outcome of %s.%s was dropped", seq, item.attempt)
                 continue
-            self._release(assigned)
+            ended[seq] = assigned
             if item.error is None and not assigned.is_ending:
                 moves.append(succeed(assigned.running, item.result, now_us))
             else:
                 moves.append(self._move(assigned.running, assigned.spec, outcome_of(item), assigned.reason, now_us))
+        self._release(worker, list(ended.values()))
         return moves
 
-    def _release(self, assigned: Assigned) -> None:
-        seq = assigned.running.seq
-        del assigned.process.assigned[seq]
-        del self._assigned[seq]
-        self._deadlines.remove(assigned)
-        self.standstill.free(assigned)
-        if assigned.is_waiting:
-            self.waiting.release(assigned)
-        self._slots.released(assigned)
+    def _release(self, worker: WorkerProcess, attempts: Sequence[Assigned]) -> None:
+        here, everywhere = worker.assigned, self._assigned
+        for assigned in attempts:
+            seq = assigned.running.seq
+            del here[seq], everywhere[seq]
+            if assigned.is_waiting:
+                self.waiting.release(assigned)
+        self._deadlines.remove(attempts)
+        self.standstill.free(attempts)
+        self._slots.released(worker, attempts)
 
     def worker_died(self, worker: WorkerProcess) -> None:
         """A process ended: unasked, all in it are suspects; condemned by us, its neighbours are interrupted."""
@@ -271,8 +275,8 @@ class Dispatcher:
             self._listener.tell(WorkerDied(worker.pid, worker.exit_cause, len(lost)))
         moves: list[Move] = []
         now_us = self._clock()
+        self._release(worker, lost)
         for assigned in lost:
-            self._release(assigned)
             reason = assigned.reason or (Reason.NEIGHBOUR if worker.is_condemned else None)
             died = Died(f"its process {worker.exit_cause}", was_alone=worker.is_alone and worker.begun == 1)
             moves.append(self._move(assigned.running, assigned.spec, died, reason, now_us))
@@ -299,18 +303,13 @@ class Dispatcher:
 
     def applied(self, moves: Sequence[Move], applied: Sequence[bool]) -> None:
         """Tell of moves that are on disk; called after their commit."""
-        listener, waiting = self._listener, self.waiting
         if not all(applied):
             for move in [move for move, was_applied in zip(moves, applied, strict=True) if not was_applied]:
                 self._refused(move)
             moves = [move for move, was_applied in zip(moves, applied, strict=True) if was_applied]
-        for move in moves:
-            if move.target in FINAL_STATES:
-                if move.target is State.FAILED:
-                    self.failures += 1
-                if waiting.is_awaited(move.id):
-                    waiting.settled(move)
-        listener.settled(moves)
+        self.failures += [move.target for move in moves].count(State.FAILED)
+        self.waiting.settled(moves)
+        self._listener.settled(moves)
         self._roster.look()
 
     def _refused(self, move: Move) -> None:

@@ -50,10 +50,10 @@ class Endings:
     def _too_stubborn(self, assigned: Assigned) -> None:
         assigned.process.condemn(f"was killed: {assigned.running.function} did not end within {GRACE_SECONDS:g} s")
 
-    def _ask(self, attempts: Iterable[Assigned]) -> None:
+    def _ask(self, attempts: Sequence[Assigned]) -> None:
+        self.deadlines.remove(attempts)
         by_worker: dict[WorkerProcess, list[CancelItem]] = {}
         for assigned in attempts:
-            self.deadlines.remove(assigned)
             running = assigned.running
             by_worker.setdefault(assigned.process, []).append(CancelItem(running.seq, running.attempt))
         for worker, cancels in by_worker.items():

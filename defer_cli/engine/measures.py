@@ -50,11 +50,12 @@ class Measures:
 
     def settled(self, moves: Sequence[Move]) -> None:
         """Count attempts that have ended."""
-        tallies, bounds, bucket_of = self.tallies, _BOUNDS_US, bisect_left
+        bounds, bucket_of = _BOUNDS_US, bisect_left
+        function: str | None = None
         for move in moves:
-            tally = tallies.get(move.function)
-            if tally is None:
-                tally = tallies[move.function] = Tally()
+            if move.function is not function:  # those of one function often come together
+                function = move.function
+                tally = self._tally_of(function)
             started_us = move.started_us
             span_us = move.at_us - started_us
             spans = tally.durations
@@ -69,6 +70,12 @@ class Measures:
             if move.name != "succeed":
                 tally.others[move.name] = tally.others.get(move.name, 0) + 1
         self._listener.settled(moves)
+
+    def _tally_of(self, function: str) -> Tally:
+        tally = self.tallies.get(function)
+        if tally is None:
+            tally = self.tallies[function] = Tally()
+        return tally
 
     def tell(self, event: Event) -> None:
         """Count workers that died."""

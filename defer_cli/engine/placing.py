@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterable, Mapping, Sequence
+from heapq import heapify, heappop, heapreplace
+from typing import TypeAlias
 
 from defer_cli.domain.settle import Running
 from defer_cli.engine.deadlines import Deadlines
@@ -15,12 +17,14 @@ from defer_cli.engine.watch import Watch
 from defer_cli.link.frames import Retract, StartItem
 from defer_cli.store.contract import Claim
 from defer_cli.workers.holding import Holders
-from defer_cli.workers.pool import Crew, Pool
+from defer_cli.workers.pool import Crew, Pool, Terms
 from defer_cli.workers.process import Assigned, WorkerProcess
 
 _log = logging.getLogger(__name__)
 Marked = Mapping[str, dict[bytes, int]]
 _NOBODY: Marked = {}
+_Room: TypeAlias = tuple[int, int, WorkerProcess]
+"""(load, position, worker) of a worker that has room, for a heap: the position decides between equals."""
 
 
 class Placing:
@@ -85,13 +89,14 @@ class Placing:
 
     def begin_alone(self, running: Running, crew: Crew, worker: WorkerProcess, marked: dict[bytes, int] | None) -> None:
         """Begin an attempt in a process that it has to itself."""
-        assigned = self._assign(running, crew, worker, _now())
-        self._send({worker: [_item(assigned, crew, marked)]}, 0)
+        assigned, item = self._assign(running, crew.terms[running.function], worker, _now(), marked)
+        self._watch_over([assigned])
+        self._send({worker: [item]}, 0)
 
     def _begin(self, attempts: Iterable[Running], marked: Marked, commit: int) -> tuple[list[Assigned], list[Running]]:
-        loop_now = _now()
+        loop_now, most = _now(), self._slots.size - 1
         frames: dict[WorkerProcess, list[StartItem]] = {}
-        loads: dict[Crew, dict[WorkerProcess, int]] = {}
+        rooms: dict[Crew, list[_Room]] = {}
         begun: list[Assigned] = []
         left: list[Running] = []
         for running in attempts:
@@ -99,32 +104,64 @@ class Placing:
             if crew is None:  # it went with a reload between claim and commit
                 left.append(running)
                 continue
-            load = loads.get(crew)
-            if load is None:
-                load = loads[crew] = {worker: worker.load for worker in crew.workers if not worker.is_blocked}
-            worker = min(load, key=load.__getitem__) if load else None
-            if worker is None or not self._slots.have_room(load[worker]):  # a wait was over while the claim was made
+            room = rooms.get(crew)
+            if room is None:
+                room = rooms[crew] = self._rooms(crew)
+            if not room:  # a wait was over while the claim was made
                 left.append(running)
                 continue
-            load[worker] += 1
-            assigned = self._assign(running, crew, worker, loop_now)
+            load, position, worker = room[0]
+            if load < most:
+                heapreplace(room, (load + 1, position, worker))
+            else:
+                heappop(room)
+            marks = marked.get(running.id) if marked else None
+            assigned, item = self._assign(running, crew.terms[running.function], worker, loop_now, marks)
             begun.append(assigned)
-            frames.setdefault(worker, []).append(_item(assigned, crew, marked.get(running.id)))
+            items = frames.get(worker)
+            if items is None:
+                frames[worker] = [item]
+            else:
+                items.append(item)
+        self._watch_over(begun)
         is_held = commit > 0 and not self._holders.stands(commit)
         self._send(frames, commit if is_held else 0)
         if is_held:
             self._holders.add(commit, frames)
         return begun, left
 
-    def _assign(self, running: Running, crew: Crew, worker: WorkerProcess, loop_now: float) -> Assigned:
-        spec = crew.specs[running.function]
-        seconds = spec.options.max_duration.total_seconds()
-        assigned = Assigned(running, spec, worker, span=seconds, deadline=loop_now + seconds)
-        worker.assigned[running.seq] = assigned
-        self._assigned[running.seq] = assigned
-        self._deadlines.add(assigned)
-        self._standstill.take(assigned)
-        return assigned
+    def _rooms(self, crew: Crew) -> list[_Room]:
+        rooms = [
+            (worker.load, position, worker)
+            for position, worker in enumerate(crew.workers)
+            if not worker.is_blocked and self._slots.have_room(worker.load)
+        ]
+        heapify(rooms)
+        return rooms
+
+    def _assign(
+        self, running: Running, terms: Terms, worker: WorkerProcess, loop_now: float, marks: dict[bytes, int] | None
+    ) -> tuple[Assigned, StartItem]:
+        spec, number, seconds, span_us = terms
+        seq = running.seq
+        assigned = worker.assigned[seq] = self._assigned[seq] = Assigned(
+            running, spec, worker, seconds, loop_now + seconds
+        )
+        return assigned, StartItem(
+            seq,
+            running.id,
+            running.attempt,
+            number,
+            running.arguments,
+            running.started_us + span_us,
+            running.metadata,
+            marks,
+            running.trace,
+        )
+
+    def _watch_over(self, attempts: Sequence[Assigned]) -> None:
+        self._deadlines.add(attempts)
+        self._standstill.take(attempts)
 
     def _send(self, frames: Mapping[WorkerProcess, list[StartItem]], commit: int) -> None:
         for worker, items in frames.items():
@@ -135,21 +172,6 @@ class Placing:
                 for item in items:
                     function = self._assigned[item.seq].running.function
                     self._listener.tell(Started(function, item.id, item.attempt, worker.pid))
-
-
-def _item(assigned: Assigned, crew: Crew, marked: dict[bytes, int] | None) -> StartItem:
-    running = assigned.running
-    return StartItem(
-        running.seq,
-        running.id,
-        running.attempt,
-        crew.numbers[running.function],
-        running.arguments,
-        running.started_us + int(assigned.span * 1_000_000),
-        running.metadata,
-        marked,
-        running.trace,
-    )
 
 
 def _now() -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from defer_cli.engine.places import Answer, Places, occupy
 from defer_cli.workers.process import Assigned, WorkerProcess
@@ -16,18 +16,18 @@ class Slots:
     """
 
     def __init__(self, size: int, grant: Callable[[int], None], places: Places) -> None:
-        self._size = size
+        self.size = size
         self._grant = grant
         self._places = places
         self._resuming: dict[WorkerProcess, dict[Assigned, Answer]] = {}
 
     def have_room(self, load: int) -> bool:
         """Whether a worker that runs ``load`` attempts may run one more."""
-        return load < self._size
+        return load < self.size
 
     def joined(self) -> None:
         """A worker takes work from now on."""
-        self._grant(self._size)
+        self._grant(self.size)
 
     def retired(self, worker: WorkerProcess) -> None:
         """A worker takes no more work: its free slots are gone, what it runs goes on."""
@@ -42,24 +42,28 @@ class Slots:
         """What blocked a worker has ended."""
         worker.is_blocked = False
         if worker.takes_work:
-            self._grant(self._size - worker.load)
+            self._grant(self.size - worker.load)
 
     def lost(self, worker: WorkerProcess) -> None:
         """A worker has died, and all that was in it has been released."""
         if worker.takes_work:
-            self._grant(-self._size)
+            self._grant(-self.size)
 
-    def released(self, assigned: Assigned) -> None:
-        """An attempt has ended and left its worker."""
-        worker = assigned.process
-        if assigned.is_waiting:
-            worker.waiting -= 1
-            if (answer := self._stop_resuming(assigned)) is not None:
-                answer()
-        elif worker.is_alone:
-            self._places.freed()
-        else:
-            self._freed(worker)
+    def released(self, worker: WorkerProcess, attempts: Sequence[Assigned]) -> None:
+        """Attempts have ended and left their worker."""
+        freed = len(attempts)
+        if worker.waiting:
+            waiting = [assigned for assigned in attempts if assigned.is_waiting]
+            worker.waiting -= len(waiting)
+            freed -= len(waiting)
+            for assigned in waiting:
+                if (answer := self._stop_resuming(assigned)) is not None:
+                    answer()
+        if worker.is_alone:
+            for _ in range(freed):
+                self._places.freed()
+        elif freed:
+            self._freed(worker, freed)
 
     def give_back(self, assigned: Assigned) -> None:
         """An attempt begins to wait; answers that it was to get with its slot it gets without."""
@@ -69,7 +73,7 @@ class Slots:
             if assigned.process.is_alone:
                 self._places.add(1)
             else:
-                self._freed(assigned.process)
+                self._freed(assigned.process, 1)
         elif (answer := self._stop_resuming(assigned)) is not None:
             answer()
 
@@ -95,11 +99,10 @@ class Slots:
 
     def _withdraw_free(self, worker: WorkerProcess) -> None:
         if worker.takes_work:
-            self._grant(worker.load - self._size)
+            self._grant(worker.load - self.size)
 
-    def _freed(self, worker: WorkerProcess) -> None:
-        """A slot is free: who waited in the worker was there before anything that could be claimed."""
-        left = 1
+    def _freed(self, worker: WorkerProcess, left: int) -> None:
+        """Slots are free: who waited in the worker was there before anything that could be claimed."""
         resuming = self._resuming.get(worker)
         while resuming and self.have_room(worker.load):
             assigned = next(iter(resuming))

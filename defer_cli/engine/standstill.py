@@ -32,22 +32,23 @@ class Standstill:
             return
         self._limits = limits
         self._holders = {name: set() for name in self._limits}
-        for one in assigned:
-            self.take(one)
+        self.take(assigned)
         for one in self._waiting.attempts:
             self.look(one)
 
-    def take(self, assigned: Assigned) -> None:
-        """An attempt has started: it holds a place of its function."""
-        holders = self._holders.get(assigned.running.function)
-        if holders is not None:
-            holders.add(assigned)
+    def take(self, attempts: Iterable[Assigned]) -> None:
+        """Attempts have started: each holds a place of its function."""
+        if self._holders:
+            for assigned in attempts:
+                if (holders := self._holders.get(assigned.running.function)) is not None:
+                    holders.add(assigned)
 
-    def free(self, assigned: Assigned) -> None:
-        """An attempt has ended."""
-        holders = self._holders.get(assigned.running.function)
-        if holders is not None:
-            holders.discard(assigned)
+    def free(self, attempts: Iterable[Assigned]) -> None:
+        """Attempts have ended."""
+        if self._holders:
+            for assigned in attempts:
+                if (holders := self._holders.get(assigned.running.function)) is not None:
+                    holders.discard(assigned)
 
     def found(self, waiter: Waiter, function: str) -> None:
         """What is awaited has not ended, and is of this function."""

@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from defer_cli.domain.settle import Move
+from defer_cli.domain.states import FINAL_STATES
 from defer_cli.engine.slots import Slots
 from defer_cli.link.frames import Ended, Failure
 from defer_cli.workers.process import Assigned
@@ -90,10 +91,13 @@ class Waiting:
             self._slots.give_back(assigned)
         return waiter
 
-    def settled(self, move: Move) -> None:
-        """An execution that somebody waits for has ended by this move."""
-        error = encode_json(move.error) if move.error is not None else None
-        self.ended(move.id, str(move.target), move.result, error)
+    def settled(self, moves: Iterable[Move]) -> None:
+        """Attempts have ended by these moves, and with most of them their executions."""
+        if self._by_id:
+            for move in moves:
+                if move.id in self._by_id and move.target in FINAL_STATES:
+                    error = encode_json(move.error) if move.error is not None else None
+                    self.ended(move.id, str(move.target), move.result, error)
 
     def ended(self, id: str, state: str, result: bytes | None, error: bytes | None) -> None:
         """Answer everybody who waits for this execution."""

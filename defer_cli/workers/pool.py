@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from defer_cli.domain.function import FunctionSpec
 from defer_cli.link.frames import Load, LoadedFunction, Ready
@@ -28,12 +28,22 @@ _MOST_TIMES = 2
 """Of workers that are blocked, so many times the size of the pool at most are kept, with those that stand in."""
 
 
+class Terms(NamedTuple):
+    """What an attempt of a function begins with: its number in frames, and how long it may run."""
+
+    spec: FunctionSpec
+    number: int
+    seconds: float
+    span_us: int
+
+
 class Crew:
     """The workers of one state of the code, and the numbers its functions have in frames."""
 
     def __init__(self, functions: Sequence[FunctionSpec], *, project: Path, folder: Path) -> None:
         self.specs = {spec.name: spec for spec in functions}
         self.numbers = {spec.name: number for number, spec in enumerate(functions)}
+        self.terms = {spec.name: _terms(spec, number) for number, spec in enumerate(functions)}
         self.workers: list[WorkerProcess] = []
         self.load = Load(
             project=str(project),
@@ -43,6 +53,11 @@ class Crew:
                 for spec in functions
             ],
         )
+
+
+def _terms(spec: FunctionSpec, number: int) -> Terms:
+    seconds = spec.options.max_duration.total_seconds()
+    return Terms(spec, number, seconds, int(seconds * 1_000_000))
 
 
 class Pool:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from operator import attrgetter
 
 import msgspec
 
@@ -20,6 +21,7 @@ from defer_cli.store.sqlite.statements import as_list
 
 MOST_ENDED = 1_000
 """Executions a claim cancels or discards on its way: deleting more would hold up the rest."""
+_place_of = attrgetter("scheduled_us", "seq")
 _FIRST_LOOK = 4
 _LONGEST_LOOK = 1_000
 _NO_OTHER = (sys.maxsize, 0, "")
@@ -57,7 +59,7 @@ def claim(session: Session, *, limit: int, isolated: int, runner: str, functions
             break
     for function in behind:  # nothing else would: what they wait for may be cancelled
         session.heads.release(function)
-    result.started.sort(key=lambda running: (running.scheduled_us, running.seq))
+    result.started.sort(key=_place_of)
     head = session.heads.first()
     if head is not None:
         has_more_to_end = len(result.ended) >= MOST_ENDED
@@ -146,8 +148,12 @@ class _Picking:
         if not look.rows:
             self._read(function, look, places, is_alone=bound[0] > self._now)
         rows = look.rows
-        taken = 0
-        while rows and taken < places and rows[-1][0] <= self._now and rows[-1] < bound[:2]:
+        before, taken = min(bound[:2], (self._now + 1, 0)), 0
+        if rows and rows[-places:][0] < before:  # the last of them, and with it all
+            taken = min(places, len(rows))
+            self.picked += [seq for _, seq in rows[: -taken - 1 : -1]]
+            del rows[-taken:]
+        while rows and taken < places and rows[-1] < before:
             self.picked.append(rows.pop()[1])
             taken += 1
         if rows:

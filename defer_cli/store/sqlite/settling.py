@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -17,6 +19,7 @@ from defer_cli.store.sqlite.inserting import LARGEST_INLINE
 from defer_cli.store.sqlite.session import Session
 from defer_cli.store.sqlite.statements import as_list
 
+_end_of = attrgetter("function", "source", "target", "at_us", "started_us")
 _FEW = 8
 """Moves that are as cheap one by one as together."""
 
@@ -82,11 +85,11 @@ def apply(session: Session, moves: Sequence[Move]) -> list[bool]:
     session.require_transaction()
     if len({move.seq for move in moves}) < len(moves):  # the first of two about one execution must win
         return [_write(session, move.name, [move])[0] for move in moves]
+    if len({move.name for move in moves}) == 1:
+        return _write(session, moves[0].name, moves)
     groups: dict[str, list[int]] = {}
     for position, move in enumerate(moves):
         groups.setdefault(move.name, []).append(position)
-    if len(groups) == 1:
-        return _write(session, moves[0].name, moves)
     applied = [False] * len(moves)
     for name, positions in groups.items():
         written = _write(session, name, [moves[position] for position in positions])
@@ -192,17 +195,12 @@ def _count(moves: Sequence[Move]) -> dict[tuple[str, str, str], int]:
 
 
 def _count_ends(session: Session, moves: Sequence[Move]) -> dict[tuple[str, str, str], int]:
-    """Do the same in one loop with what history counts: every execution passes here."""
-    ends: dict[tuple[str, str, str, int, int], int] = {}
-    for move in moves:
-        at_us = move.at_us
-        end = (move.function, move.source, move.target, at_us // HOUR_US, bucket_of(at_us - move.started_us))
-        ends[end] = ends.get(end, 0) + 1
+    """Do the same, and count for history: many have begun in one commit, and ended in one report."""
     counts: dict[tuple[str, str, str], int] = {}
-    for (function, source, target, hour, bucket), count in ends.items():
+    for (function, source, target, at_us, started_us), count in Counter(map(_end_of, moves)).items():
         key = (function, source, target)
         counts[key] = counts.get(key, 0) + count
-        session.history.add((function, hour, target, bucket), count)
+        session.history.add((function, at_us // HOUR_US, target, bucket_of(at_us - started_us)), count)
     return counts
 
 

@@ -35,11 +35,11 @@ class Watch:
         deadline = asyncio.get_running_loop().time() + span
         assigned = Assigned(running(seq), spec(), self.worker, span=span, deadline=deadline)
         self.worker.assigned[seq] = assigned
-        self.deadlines.add(assigned)
+        self.deadlines.add([assigned])
         return assigned
 
     def end(self, assigned: Assigned) -> None:
-        self.deadlines.remove(assigned)
+        self.deadlines.remove([assigned])
         del self.worker.assigned[assigned.running.seq]
 
     async def until(self, seqs: list[int], *, stubborn: bool = False) -> None:

@@ -121,7 +121,7 @@ def test_a_failure_travels_as_json(waiting: Waiting) -> None:
     caller = Caller()
     waiting.add(caller, 1, "x", seq=0)
     error = ExecutionError(code="ER0003", type="ValueError", message="no")
-    waiting.settled(Move("fail", 1, "x", 1, State.STARTED, State.FAILED, "f", 0, error=error))
+    waiting.settled([Move("fail", 1, "x", 1, State.STARTED, State.FAILED, "f", 0, error=error)])
     (ended,) = caller.sent
 
     assert isinstance(ended, Ended)
