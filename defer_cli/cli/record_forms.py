@@ -21,13 +21,21 @@ class Seconds(int):
     """A span in microseconds, written as seconds."""
 
 
+class SpanTexts(dict[int, str]):
+    """Spans in microseconds, written as seconds: many of a batch are alike, and one takes as long as the rest."""
+
+    def __missing__(self, span_us: int) -> str:
+        text = self[span_us] = f"{span_us / 1e6:.6f}"
+        return text
+
+
 class Form(Protocol):
     """Writes records; ``at_us`` is when what they tell has happened."""
 
     def record(self, at_us: int, level: str, message: str, fields: Fields) -> str:
         """Return any record."""
 
-    def success(self, move: Move) -> str:
+    def success(self, move: Move, spans: SpanTexts) -> str:
         """Return the record that most of them are, as ``record`` would write it."""
 
 
@@ -43,11 +51,11 @@ class Logfmt:
         parts += [f"{name}={_logfmt_value(value)}" for name, value in fields.items()]
         return " ".join(parts) + "\n"
 
-    def success(self, move: Move) -> str:
+    def success(self, move: Move, spans: SpanTexts) -> str:
         """Return the record of a success."""
         return (
             f'{self._begin(move.at_us)}level=info message="execution succeeded" function={move.function} id={move.id} '
-            f"attempt={move.attempt} duration={(move.at_us - move.started_us) / 1e6:.6f}s\n"
+            f"attempt={move.attempt} duration={spans[move.at_us - move.started_us]}s\n"
         )
 
     def _begin(self, at_us: int) -> str:
@@ -66,12 +74,12 @@ class Json:
         whole = json.dumps({"level": level, "message": message, **plain}, default=str)
         return f"{{{self._begin(at_us)}{whole[1:]}\n"
 
-    def success(self, move: Move) -> str:
+    def success(self, move: Move, spans: SpanTexts) -> str:
         """Return the record of a success."""
         return (
             f'{{{self._begin(move.at_us)}"level": "info", "message": "execution succeeded", '
             f'"function": "{move.function}", "id": "{move.id}", "attempt": {move.attempt}, '
-            f'"duration": {(move.at_us - move.started_us) / 1e6:.6f}}}\n'
+            f'"duration": {spans[move.at_us - move.started_us]}}}\n'
         )
 
     def _begin(self, at_us: int) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from defer_cli.cli.failures import show_problems
 from defer_cli.cli.output import cut
-from defer_cli.cli.record_forms import Fields, Seconds, form_of
+from defer_cli.cli.record_forms import Fields, Seconds, SpanTexts, form_of
 from defer_cli.cli.sink import Sink
 from defer_cli.domain.execution import to_moment
 from defer_cli.engine.events import Aborting, LeftQueue, Logged, Note, Reloaded, Started
@@ -50,8 +50,9 @@ class RecordLog:
         """Write a record for each attempt that has ended."""
         if not self._has_successes:
             moves = [move for move in moves if move.name != "succeed"]
-        success = self._form.success
-        self._sink.write("".join([success(move) if move.name == "succeed" else self._ended(move) for move in moves]))
+        success, spans, ended = self._form.success, SpanTexts(), self._ended
+        lines = [success(move, spans) if move.name == "succeed" else ended(move) for move in moves]
+        self._sink.write("".join(lines))
 
     def _ended(self, move: Move) -> str:
         level, message = _MESSAGES[move.name]

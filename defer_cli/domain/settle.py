@@ -32,6 +32,7 @@ class Isolation(IntEnum):
 
 
 _AFTER_AN_END = {one: one for one in Isolation} | {Isolation.SUSPECT: Isolation.CLEARED}
+_STARTED, _SUCCEED = State.STARTED, State.SUCCEED  # the enumeration is asked once, not at every end
 _SUSPECTED_BEFORE = frozenset({Isolation.CLEARED, Isolation.KILLER})
 
 
@@ -149,7 +150,20 @@ def settle(
 
 def succeed(running: Running, result: bytes | None, now_us: int) -> Move:
     """Return the move of an attempt that returned and was not asked to end: nearly all are."""
-    return _move(running, "succeed", State.SUCCEED, now_us, result=result)
+    return Move(
+        "succeed",
+        running.seq,
+        running.id,
+        running.attempt,
+        _STARTED,
+        _SUCCEED,
+        running.function,
+        now_us,
+        running.started_us,
+        running.scheduled_us,
+        charged=running.charged,
+        result=result,
+    )
 
 
 def aborted_instead(move: Move) -> Move:

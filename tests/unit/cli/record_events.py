@@ -8,6 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
 
+from defer_cli.cli.record_forms import SpanTexts
 from defer_cli.cli.records import RecordLog
 from defer_cli.domain.execution import ExecutionError
 from defer_cli.domain.settle import Move
@@ -110,6 +111,6 @@ class Seen(RecordLog):
         self.told.append((level, message, dict(fields)))
         return ""
 
-    def success(self, move: Move) -> str:
+    def success(self, move: Move, spans: SpanTexts) -> str:
         fields = {"function": move.function, "id": move.id, "attempt": move.attempt, "duration": 0}
         return self.record(0, "info", "execution succeeded", fields)
