@@ -8,30 +8,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.enqueueing import NOOP, calls_per_second
-from benchmarks.harness import Row, median, project, runner, wait_for, wait_until_ready
-from benchmarks.throughput import SILENT, fill, finished
+from benchmarks import behind
+from benchmarks.harness import Row, median
 from defer_cli.domain.enqueue import Enqueue
 from defer_cli.domain.ids import random_id
 from defer_cli.domain.settle import Move
 from defer_cli.domain.states import State
 from defer_cli.store.contract import Limit, Store
-from defer_cli.store.sqlite import open_reader, open_store
+from defer_cli.store.sqlite import open_store
 
 _BATCH = 200
 _TURNS = 50
 _FEW = 10_000
 """The short queue a long one is held against: long enough that all turns find work of every function."""
 _PROBE = "probe"
-_HELD = """import asyncio
-from defer_cli import defer
-
-@defer(concurrency=1)
-async def held() -> None:
-    await asyncio.sleep(3600)
-"""
-_ADDED = 10_000
-_TAKEN = 20_000
 
 
 def _calls(functions: list[str], count: int, at_us: int) -> list[Enqueue]:
@@ -91,30 +81,6 @@ def turn_ms(shape: Shape, count: int) -> tuple[float, float]:
     return median(enqueues) * 1e3, median(claims[1:]) * 1e3
 
 
-def added_per_second(queued: int) -> float:
-    """Return calls a second that a runner takes from another process, behind a queue that waits for its function."""
-    with project({"noop": NOOP, "held": _HELD}) as made:
-        fill(made, queued, function="held")
-        with runner(made, "--workers", "2", "--grace", "0s"):
-            wait_until_ready(made)
-            return calls_per_second(made, "gathered", _ADDED)
-
-
-def taken_per_second(queued: int) -> float:
-    """Return ends a second, on disk, of the first 20,000 that a fresh runner takes from a queue, as a reader sees."""
-    with project({"noop": SILENT}) as made:
-        fill(made, queued)
-        with runner(made, "--workers", "2"):
-            wait_until_ready(made)
-            reader = open_reader(made.data / "defer.db")
-            wait_for(lambda: finished(reader) > 0, "the first end")
-            first, began = finished(reader), time.perf_counter()
-            wait_for(lambda: finished(reader) >= _TAKEN, f"the end of {_TAKEN:,} executions")
-            rate = (finished(reader) - first) / (time.perf_counter() - began)
-            reader.close()
-            return rate
-
-
 def measure(runs: int, count: int = 1_000_000) -> list[Row]:
     """Return the rows of W6: each against the same calls on a store with a short queue of the same shape."""
     many = [f"f{number}" for number in range(1_000)]
@@ -140,24 +106,4 @@ def measure(runs: int, count: int = 1_000_000) -> list[Row]:
                     "≤ 2, then 1.2",
                 )
             )
-    return rows + _rates(runs, count)
-
-
-def _rates(runs: int, count: int) -> list[Row]:
-    rows = []
-    for name, measured, few in (
-        ("calls taken a second by a whole runner", added_per_second, _FEW),
-        ("ends a second of a whole runner", taken_per_second, _TAKEN),
-    ):
-        short, full = (median([measured(queued) for _ in range(runs)]) for queued in (few, count))
-        rows.append(
-            Row(
-                "W6",
-                f"{name} behind {count:,} of one function",
-                f"{full:,.0f}/s",
-                f"{short:,.0f}/s behind {few:,}",
-                f"{short / full:.2f} times as long",
-                "≤ 2, then 1.2",
-            )
-        )
-    return rows
+    return rows + behind.measure(runs, count)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from benchmarks import backlog, crons, enqueueing, fanout, idle, latency, throughput
+from benchmarks import behind, crons, enqueueing, fanout, idle, latency, throughput
 from benchmarks.harness import percentile
 from benchmarks.peers import workloads
 from benchmarks.peers.workloads import Figures
@@ -29,9 +29,14 @@ def _idle() -> Figures:
 
 
 def _backlog() -> Figures:
-    added, taken = backlog.added_per_second(QUEUED), backlog.taken_per_second(QUEUED)
-    added_share = added / backlog.added_per_second(workloads.SHORT_QUEUE)
-    taken_share = taken / backlog.taken_per_second(workloads.DRAINED)
+    with behind.stores() as kept:
+        added, few_added = (
+            behind.added_per_second(kept, behind.HELD_PILE, count) for count in (QUEUED, workloads.SHORT_QUEUE)
+        )
+        taken, few_taken = (
+            behind.taken_per_second(kept, behind.QUICK_PILE, count) for count in (QUEUED, workloads.DRAINED)
+        )
+    added_share, taken_share = added / few_added, taken / few_taken
     return {"queued": QUEUED, "added": added, "added_share": added_share, "taken": taken, "taken_share": taken_share}
 
 
