@@ -167,6 +167,7 @@ def test_having_no_free_slot_is_not_the_limit(store: Store) -> None:
 
 
 def test_a_claim_cancels_at_most_a_thousand_and_comes_back_for_the_rest(store: Store) -> None:
+    claim(store, limits(compute=CANCEL_AT_1))
     insert(store, *[call() for _ in range(1_501)])
     first = claim(store, limits(compute=CANCEL_AT_1))
     second = claim(store, limits(compute=CANCEL_AT_1))

@@ -32,6 +32,10 @@ def _plan(connection: sqlite3.Connection, statement: str) -> str:
     [
         ("CLAIM_DUE", "executions_due (function=? AND scheduled_us>?)"),
         ("CLAIM_DUE_AT_ONCE", "executions_due (function=? AND scheduled_us=? AND seq>?)"),
+        ("CLAIM_SHARED", "executions_shared (scheduled_us>?)"),
+        ("CLAIM_SHARED_AT_ONCE", "executions_shared (scheduled_us=? AND seq>?)"),
+        ("CLAIM_SET_APART", "executions USING INTEGER PRIMARY KEY"),
+        ("STEP_BACK_SHARED", "executions_shared (scheduled_us>?)"),
         ("CLAIM_NEVER_STARTED", "executions_due (function=? AND scheduled_us>? AND scheduled_us<?)"),
         ("CLAIM_ISOLATED", "INDEX executions_isolated (scheduled_us<?)"),
         ("CLAIM_ISOLATED_NEXT", "INDEX executions_isolated (scheduled_us>?)"),
@@ -81,6 +85,11 @@ def test_what_waits_is_counted_by_both_indexes(connection: sqlite3.Connection, n
     assert "SCAN executions\n" not in plan + "\n"
 
 
+@pytest.mark.parametrize("name", ["HAS_SHARED", "OLDEST_SHARED_US", "COUNT_WAITING"])
+def test_what_is_shared_is_looked_for_by_its_index(connection: sqlite3.Connection, name: str) -> None:
+    assert "INDEX executions_shared" in _plan(connection, getattr(waiting_statements, name))
+
+
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
@@ -101,6 +110,8 @@ def test_a_figure_is_read_by_its_index(connection: sqlite3.Connection, name: str
     [
         "CLAIM_DUE",
         "CLAIM_DUE_AT_ONCE",
+        "CLAIM_SHARED",
+        "CLAIM_SHARED_AT_ONCE",
         "CLAIM_ISOLATED",
         "CLAIM_ISOLATED_FIRST",
         "CLAIM_NEVER_STARTED",

@@ -16,14 +16,16 @@ from defer_cli.domain.settle import Isolation, Running
 from defer_cli.domain.states import State
 from defer_cli.store.contract import Claim, Ending, Limit
 from defer_cli.store.sqlite import isolating, statements
+from defer_cli.store.sqlite.heads import SHARED
 from defer_cli.store.sqlite.session import Session
 from defer_cli.store.sqlite.statements import as_list
 
 MOST_ENDED = 1_000
-"""Executions a claim cancels or discards on its way: deleting more would hold up the rest."""
+"""Executions a claim cancels, discards or sets apart on its way: more would hold up the rest."""
 _place_of = attrgetter("scheduled_us", "seq")
 _FIRST_LOOK = 4
 _LONGEST_LOOK = 1_000
+_NO_LIMIT = Limit()
 _NO_OTHER = (sys.maxsize, 0, "")
 _Row = tuple[int, str, str, int, int, int, int, int, str | None, int | None, str, str, str | None, int]
 _decode_due = msgspec.json.Decoder(list[tuple[int, int]]).decode
@@ -37,8 +39,7 @@ def claim(session: Session, *, limit: int, isolated: int, runner: str, functions
     session.require_transaction()
     now = session.now()
     if functions is not session.claimable:
-        session.claimable = functions
-        session.heads.release_all()
+        session.set_claimable(functions)
     result = Claim([], [])
     if session.may_hold_isolated:
         _start(session, isolating.pick(session, functions, now, isolated), runner, now, result)
@@ -48,21 +49,23 @@ def claim(session: Session, *, limit: int, isolated: int, runner: str, functions
     result.begun = len(begun)
     result.started += begun
     behind: set[str] = set()
-    while len(result.started) < limit and len(result.ended) < MOST_ENDED:
+    apart = 0
+    while len(result.started) < limit and len(result.ended) + apart < MOST_ENDED:
         picking = _Picking(session, functions, now, limit - len(result.started), behind)
         picking.pick()
         if picking.picked:
             _start(session, picking.picked, runner, now, result)
+        apart += picking.apart
         for function in picking.full:
             _meet_limit(session, function, functions[function], now, result)
-        if not picking.picked:
+        if not (picking.picked or picking.apart):
             break
     for function in behind:  # nothing else would: what they wait for may be cancelled
         session.heads.release(function)
     result.started.sort(key=_place_of)
     head = session.heads.first()
     if head is not None:
-        has_more_to_end = len(result.ended) >= MOST_ENDED
+        has_more_to_end = len(result.ended) + apart >= MOST_ENDED
         if head[0] > now:
             result.next_due_us = head[0]
         elif has_more_to_end:
@@ -98,18 +101,19 @@ class _Picking:
         self._looks: dict[str, _Look] = {}
         self._taken: dict[str, int] = {}
         self.picked: list[int] = []
+        self.apart = 0
         self.full: set[str] = set()
 
     def pick(self) -> None:
         """Fill ``picked``; ``full`` are functions whose places are all held now, left out of the heads."""
         session = self._session
         heads = session.heads
-        while len(self.picked) < self._limit:
+        while len(self.picked) < self._limit and not self.apart:  # then what was read of queues may lack some
             head = heads.first()
             if head is None or head[0] > self._now:
                 return
             function = head[2]
-            options = self._functions.get(function)
+            options = self._functions.get(function) if function != SHARED else _NO_LIMIT if self._functions else None
             if options is None:
                 heads.park_unknown(function)
                 continue
@@ -163,13 +167,29 @@ class _Picking:
         return taken
 
     def _read(self, function: str, look: _Look, places: int, *, is_alone: bool) -> None:
-        size = min(places + 1, _LONGEST_LOOK if is_alone else look.size)
+        size = min(places + 1, _LONGEST_LOOK if is_alone or function == SHARED else look.size)
         look.size = min(look.size * 2, _LONGEST_LOOK)
         look.rows = due_after(self._session, function, look.last, size)
+        if function == SHARED and self._session.strays and self._set_apart(look.rows):
+            look.rows = []
+            return
         look.is_all = len(look.rows) < size
         if look.rows:
             look.last = look.rows[-1]
             look.rows.reverse()
+
+    def _set_apart(self, rows: list[tuple[int, int]]) -> int:
+        """Have what does not belong into the shared queue stand in that of its function; return how many these were."""
+        session = self._session
+        seqs = [seq for _, seq in rows if seq < session.strays_before]
+        if not seqs:
+            return 0
+        parameters = (as_list(seqs), as_list(list(session.strays)))
+        strays = session.execute(statements.CLAIM_SET_APART, parameters).fetchall()
+        for function, scheduled_us, seq in strays:
+            session.heads.offer(function, scheduled_us, seq)
+        self.apart = len(strays)
+        return self.apart
 
 
 def due_after(session: Session, function: str, last: tuple[int, int], size: int) -> list[tuple[int, int]]:
@@ -177,9 +197,12 @@ def due_after(session: Session, function: str, last: tuple[int, int], size: int)
 
     Two statements, because SQLite does not seek by (scheduled, seq): it would read all that share one moment.
     """
-    rows = _due(session, statements.CLAIM_DUE_AT_ONCE, (function, *last, size)) if last[0] >= 0 else []
+    is_shared, of = function == SHARED, () if function == SHARED else (function,)
+    at_once = statements.CLAIM_SHARED_AT_ONCE if is_shared else statements.CLAIM_DUE_AT_ONCE
+    rows = _due(session, at_once, (*of, *last, size)) if last[0] >= 0 else []
     if len(rows) < size:
-        rows += _due(session, statements.CLAIM_DUE, (function, last[0], size - len(rows)))
+        later = statements.CLAIM_SHARED if is_shared else statements.CLAIM_DUE
+        rows += _due(session, later, (*of, last[0], size - len(rows)))
     return rows
 
 

@@ -9,6 +9,8 @@ from typing import TypeAlias
 Head: TypeAlias = tuple[int, int, str]
 """(scheduled_us, seq, function): no created execution of the function comes before it."""
 
+SHARED = ""
+"""Stands for a function in the head of the queue that functions without a limit share."""
 _SPARE_ENTRIES = 64
 
 
@@ -23,8 +25,8 @@ class Heads:
         self._passed_over: set[str] = set()
 
     def reset(self, functions: Iterable[str]) -> None:
-        """Forget everything, and look at each of ``functions`` again."""
-        self._heads = {function: (0, 0, function) for function in functions}
+        """Forget everything, and look at each of ``functions`` again, and at the queue that is shared."""
+        self._heads = {function: (0, 0, function) for function in (SHARED, *functions)}
         self._heap = list(self._heads.values())
         self._at_limit.clear()
         self._unknown.clear()

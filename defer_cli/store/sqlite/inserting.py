@@ -14,10 +14,11 @@ from defer_cli.domain.settle import Running
 from defer_cli.store.contract import Taker
 from defer_cli.store.sqlite import statements
 from defer_cli.store.sqlite.blocks import Blocks
+from defer_cli.store.sqlite.heads import SHARED
 from defer_cli.store.sqlite.session import Session
 from defer_cli.store.sqlite.statements import as_list
 
-_SEQ, _ID, _FUNCTION, _IS_DELAYED, _SOURCE, _DUE, _UPDATED, _DISCARD = 0, 1, 2, 3, 4, 9, 10, 11
+_SEQ, _ID, _FUNCTION, _IS_DELAYED, _SOURCE, _DUE, _UPDATED, _DISCARD, _IS_SHARED = 0, 1, 2, 3, 4, 9, 10, 11, 15
 """Places in a row as it is written."""
 _LATEST_US = 253_402_300_799_999_999
 """The last microsecond of the year 9999, beyond which no moment can be shown."""
@@ -41,7 +42,7 @@ def insert(
     """
     session.require_transaction()
     now = session.now()
-    first_seq = session.next_seq
+    first_seq, sharing = session.next_seq, session.sharing
     results: list[Stored | Refused] = []
     rows: list[tuple[Any, ...]] = []
     payloads: list[tuple[int, bytes, bytes | None]] = []
@@ -82,6 +83,7 @@ def insert(
                 arguments,
                 metadata,
                 call.trace,
+                due <= now and (sharing is None or call.function in sharing),
             )
         )
         results.append(Stored(call.id, True, "created", 0, created, due, now))
@@ -182,7 +184,7 @@ def _follow(
     if pairs:
         session.executemany(statements.INSERT_METADATA, pairs)
     for row in rows[begun:]:
-        heads.offer(row[_FUNCTION], row[_DUE], row[_SEQ])
+        heads.offer(SHARED if row[_IS_SHARED] else row[_FUNCTION], row[_DUE], row[_SEQ])
     for function, count in created_of.items():
         session.counters.add(function, "created", count)
     _tell_blocks(session.blocks, rows)

@@ -11,7 +11,7 @@ from defer_cli.domain.errors import StoreError
 APPLICATION_ID = 0x64656672
 MIGRATIONS: tuple[str, ...] = tuple(
     Path(__file__).with_name(name).read_text()
-    for name in ("schema.sql", "schema_2.sql", "schema_3.sql", "schema_4.sql", "schema_5.sql", "schema_6.sql")
+    for name in ("schema.sql", *(f"schema_{number}.sql" for number in range(2, 8)))
 )
 """Step n makes version n + 1; steps are only ever added."""
 

@@ -146,11 +146,12 @@ class SqliteReader:
     def count_waiting(self, *, now_us: int, limit: int) -> dict[str, Waiting]:
         """Return how many created executions of each function are due, and how many are not yet."""
         share = max(limit // max(len(self._waiting_functions()), 1), _LEAST_SHARE)
+        has_shared = self._read(waiting_statements.HAS_SHARED)[0][0]  # of which function, only a long look would tell
         told = {}
-        for function, count, later, due in self._read(waiting_statements.COUNT_WAITING, now_us, share):
+        for function, count, later, due in self._read(waiting_statements.COUNT_WAITING, now_us, share, limit):
             if later < share:
                 told[function] = Waiting(due, later)
-            elif due < share:
+            elif due < share and not has_shared:
                 told[function] = Waiting(due, count - due)
             else:
                 told[function] = Waiting(due, later, max(count - due - later, 0))
@@ -176,6 +177,7 @@ class SqliteReader:
             self._read(waiting_statements.OLDEST_DUE_US, function, now_us)[0][0]
             for function in self._waiting_functions()
         ]
+        heads.append(self._read(waiting_statements.OLDEST_SHARED_US, now_us)[0][0])
         return min((head for head in heads if head is not None), default=None)
 
     def last_runner(self) -> RunnerRecord | None:

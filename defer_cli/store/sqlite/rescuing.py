@@ -97,12 +97,14 @@ def step_back(session: Session, *, limit: int) -> int:
     now = session.now()
     functions = as_list(list(session.counters.functions_with(State.CREATED)))
     rows = session.execute(statements.STEP_BACK_AHEAD, (functions, now, limit)).fetchall()
+    rows += session.execute(statements.STEP_BACK_SHARED, (now, limit)).fetchall()
+    rows = sorted(rows)[:limit]
     if session.may_hold_isolated:
         rows += session.execute(statements.STEP_BACK_ISOLATED, (now, limit)).fetchall()
     scheduled = now
     moves = []
     later = None
-    for seq, function in reversed(rows):
+    for _, seq, function in reversed(rows):
         if later is not None and seq > later:  # at one moment the order would be that of seq, which was not theirs
             scheduled -= 1
         later = seq

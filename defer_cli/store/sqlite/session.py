@@ -49,6 +49,9 @@ class Session:
         "may_hold_isolated",
         "next_seq",
         "now",
+        "sharing",
+        "strays",
+        "strays_before",
         "written_bytes",
     )
 
@@ -66,6 +69,8 @@ class Session:
         self.blocks = Blocks(connection)
         self.heads = Heads()
         self.claimable: Mapping[str, Limit] = {}
+        self.sharing: frozenset[str] | None = None
+        self.strays: frozenset[str] = frozenset()
         self.begun: list[Running] = []
         self.next_seq: int = connection.execute(statements.NEXT_SEQ).fetchone()[0]
         self.written_bytes = 0
@@ -77,6 +82,20 @@ class Session:
         """Forget where queues begin; each claim finds out as it visits them."""
         self.heads.reset(self.counters.functions_with(State.CREATED))
         self.may_hold_isolated = True
+        self._look_for_strays()
+
+    def set_claimable(self, functions: Mapping[str, Limit]) -> None:
+        """Claim these functions from now on; those without a limit share a queue, all while none is known."""
+        self.claimable = functions
+        unlimited = frozenset(name for name, limit in functions.items() if limit.concurrency is None)
+        self.sharing = unlimited if functions else None
+        self.heads.release_all()
+        self._look_for_strays()
+
+    def _look_for_strays(self) -> None:
+        """Find out of which functions something may stand in the shared queue that came when they had no limit."""
+        self.strays_before = self.next_seq
+        self.strays = frozenset(self.counters.functions_with(State.CREATED)) - (self.sharing or frozenset())
 
     @property
     def checkpoint_is_due(self) -> bool:

@@ -28,11 +28,11 @@ SELECT max(coalesce((SELECT max(seq) + 1 FROM executions), 1),
            coalesce((SELECT cast(value AS INTEGER) FROM meta WHERE key = 'next_seq'), 1))
 """
 
-_CREATED = "(?, ?, ?, 'created', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, NULL, NULL)"
-_STARTED = "(?, ?, ?, 'started', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?)"
+_CREATED = "(?, ?, ?, 'created', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, NULL, NULL)"
+_STARTED = "(?, ?, ?, 'started', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?)"
 _INSERT = """
 INSERT INTO executions (seq, id, function, state, is_delayed, came_from, parent, call_hash, rerun_of,
-                        created_us, scheduled_us, updated_us, discard_us, arguments, metadata, trace,
+                        created_us, scheduled_us, updated_us, discard_us, arguments, metadata, trace, is_shared,
                         attempt, started_us, runner)
 VALUES {rows}
 ON CONFLICT (id) DO NOTHING
@@ -54,21 +54,16 @@ SELECT coalesce(e.arguments, p.arguments) FROM executions AS e LEFT JOIN payload
 
 _OF_BLOCKS = "blocks CROSS JOIN executions AS e ON e.seq BETWEEN blocks.block << 8 AND (blocks.block << 8) + 255"
 """The rows of blocks; ``CROSS JOIN``, so that the blocks are read first."""
-_DUE = "SELECT json_group_array(json_array(scheduled_us, seq)) FROM ({rows})"
+_DUE = """
+SELECT json_group_array(json_array(scheduled_us, seq)) FROM (
+    SELECT scheduled_us, seq FROM executions
+    WHERE {queue} AND state = 'created' AND isolation <= 0 AND {after} LIMIT ?)
+"""
 """Rows as one JSON array: each row that is fetched gives the interpreter's lock away, and has to wait for it."""
-CLAIM_DUE = _DUE.format(
-    rows="""
-    SELECT scheduled_us, seq FROM executions
-    WHERE function = ? AND state = 'created' AND isolation <= 0 AND scheduled_us > ?
-    ORDER BY scheduled_us, seq LIMIT ?
-"""
-)
-CLAIM_DUE_AT_ONCE = _DUE.format(
-    rows="""
-    SELECT scheduled_us, seq FROM executions
-    WHERE function = ? AND state = 'created' AND isolation <= 0 AND scheduled_us = ? AND seq > ?
-    ORDER BY seq LIMIT ?
-"""
+CLAIM_DUE, CLAIM_DUE_AT_ONCE, CLAIM_SHARED, CLAIM_SHARED_AT_ONCE = (
+    _DUE.format(queue=queue, after=after)
+    for queue in ("function = ? AND is_shared = 0", "is_shared = 1")
+    for after in ("scheduled_us > ? ORDER BY scheduled_us, seq", "scheduled_us = ? AND seq > ? ORDER BY seq")
 )
 CLAIM_READ = """
 SELECT json_group_array(json_array(
@@ -82,9 +77,15 @@ CLAIM = """
 UPDATE executions SET state = 'started', attempt = attempt + 1, started_us = ?, updated_us = ?, runner = ?
 WHERE seq IN (SELECT value FROM json_each(?)) AND +state = 'created'
 """
+CLAIM_SET_APART = """
+UPDATE executions SET is_shared = 0
+WHERE seq IN (SELECT value FROM json_each(?)) AND function IN (SELECT value FROM json_each(?))
+RETURNING function, scheduled_us, seq
+"""
 CLAIM_NEVER_STARTED = """
 SELECT scheduled_us, seq, id FROM executions
-WHERE function = ? AND state = 'created' AND isolation <= 0 AND scheduled_us BETWEEN ? AND ? AND attempt = 0
+WHERE function = ? AND state = 'created' AND isolation <= 0 AND is_shared = 0 AND scheduled_us BETWEEN ? AND ?
+      AND attempt = 0
 ORDER BY scheduled_us, seq LIMIT ?
 """
 CLAIM_ISOLATED = """
@@ -123,11 +124,12 @@ WHERE attempt = ? AND +state = 'aborting' AND seq = ?
 """
 APPLY_RETRY = """
 UPDATE executions SET state = 'created', started_us = NULL, updated_us = ?, scheduled_us = ?, is_delayed = ?,
-                      charged = ?, losses = ?, isolation = ?
+                      charged = ?, losses = ?, isolation = ?, is_shared = 0
 WHERE attempt = ? AND +state = 'started' AND seq = ?
 """
 APPLY_INTERRUPT = """
-UPDATE executions SET state = 'created', started_us = NULL, updated_us = ?, charged = ?, losses = ?, isolation = ?
+UPDATE executions SET state = 'created', started_us = NULL, updated_us = ?, charged = ?, losses = ?, isolation = ?,
+                      is_shared = 0
 WHERE attempt = ? AND +state = 'started' AND seq = ?
 """
 APPLY_OUTCOME = "INSERT INTO outcomes (seq, result, error) VALUES (?, ?, ?)"
@@ -148,7 +150,7 @@ UPDATE executions SET state = 'cancelled', finished_us = ?, updated_us = ? WHERE
 RETURNING seq, id, function
 """
 RESCHEDULE = """
-UPDATE executions SET scheduled_us = ?, is_delayed = ?, updated_us = ? WHERE id = ? AND state = 'created'
+UPDATE executions SET scheduled_us = ?, is_delayed = ?, updated_us = ?, is_shared = 0 WHERE id = ? AND state = 'created'
 RETURNING function, seq
 """
 DISCARD_DUE = """
@@ -182,17 +184,21 @@ SELECT EXISTS (
     WHERE blocks.states & ?2 AND +e.state = 'started' AND e.isolation > 0 AND e.losses >= ?1)
 """  # noqa: S608  # of parts of our own
 TAKE_BACK = """
-UPDATE executions SET state = 'created', started_us = NULL, updated_us = ?, losses = ?, isolation = ?
+UPDATE executions SET state = 'created', started_us = NULL, updated_us = ?, losses = ?, isolation = ?, is_shared = 0
 WHERE seq = ? AND attempt = ? AND state = 'started'
 """
 STEP_BACK_AHEAD = """
-SELECT e.seq, e.function
+SELECT e.scheduled_us, e.seq, e.function
 FROM json_each(?) AS visited CROSS JOIN executions AS e INDEXED BY executions_due ON e.function = visited.value
-WHERE e.state = 'created' AND e.isolation <= 0 AND e.scheduled_us > ? AND e.is_delayed = 0
+WHERE e.state = 'created' AND e.isolation <= 0 AND e.is_shared = 0 AND e.scheduled_us > ? AND e.is_delayed = 0
 ORDER BY e.scheduled_us, e.seq LIMIT ?
 """
+STEP_BACK_SHARED = """
+SELECT scheduled_us, seq, '' FROM executions INDEXED BY executions_shared
+WHERE state = 'created' AND isolation <= 0 AND is_shared = 1 AND scheduled_us > ? ORDER BY scheduled_us, seq LIMIT ?
+"""
 STEP_BACK_ISOLATED = """
-SELECT seq, function FROM executions INDEXED BY executions_isolated
+SELECT scheduled_us, seq, function FROM executions INDEXED BY executions_isolated
 WHERE state = 'created' AND isolation > 0 AND scheduled_us > ? AND is_delayed = 0 ORDER BY scheduled_us, seq LIMIT ?
 """
 STEP_BACK = "UPDATE executions SET scheduled_us = ?, updated_us = ? WHERE seq = ? AND state = 'created'"
