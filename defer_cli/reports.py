@@ -201,6 +201,21 @@ def health(reader: Reader, now_us: int) -> dict[str, Any]:
     }
 
 
+def health_of_older(reader: Reader, now_us: int) -> dict[str, Any]:
+    """Return what of it a database of an older version tells: the rest is asked by what only the newest schema has."""
+    return {
+        "schema": reader.schema_version(),
+        "runner": msgspec.to_builtins(reader.last_runner()),
+        "newest_us": None,
+        "counts": counts(reader),
+        "due": None,
+        "oldest_due_us": None,
+        "alerts": alerts(reader, now_us),
+        "retention": None,
+        "coming_retries": None,
+    }
+
+
 def alerts(reader: Reader, now_us: int) -> dict[str, Any]:
     """Return how many alerts wait, since when, how many were given up in the last week, and what they ran into."""
     told: dict[str, Any] = msgspec.to_builtins(reader.undelivered(since_us=now_us - _WEEK_US))

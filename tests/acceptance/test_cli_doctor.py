@@ -16,6 +16,8 @@ import pytest
 
 from defer_cli.link.inbox import refuse_entry, write_entry
 from defer_cli.link.project import DataFolder
+from defer_cli.store.sqlite.connection import open_writing
+from defer_cli.store.sqlite.migrations import MIGRATIONS, migrate
 from tests.acceptance.command import Answer, defer, living, write_function
 from tests.acceptance.storing import answered, stored
 from tests.store.harness import call, insert
@@ -169,6 +171,22 @@ def test_a_database_that_cannot_be_used_is_a_problem(harm: Callable[[Path], None
     assert seen(answer)["database"][0]["mend"]
     assert "functions" in seen(answer)
     assert traces(project) == before
+
+
+@pytest.mark.parametrize("schema", range(1, len(MIGRATIONS)))
+def test_a_database_of_an_older_version_is_looked_at_and_left_as_it_is(schema: int, project: Path) -> None:
+    (project / ".defer").mkdir(mode=0o700)
+    path = project / ".defer" / "defer.db"
+    connection = open_writing(path)
+    migrate(connection, path, steps=MIGRATIONS[:schema])
+    connection.execute("INSERT INTO counters (function, state, count) VALUES ('weekly', 'created', 3)")
+    connection.close()
+    answer = defer(project, "doctor", "--json")
+    told = {name: level_and_words(answer, name) for name in ("database", "queue")}
+
+    assert told["database"][0] == "ok"
+    assert f"schema {schema} (the next owner brings it to {len(MIGRATIONS)})" in told["database"][1]
+    assert told["queue"] == ("warning", "3 waiting")
 
 
 def test_without_a_project_it_says_so_and_looks_at_the_machine(tmp_path: Path) -> None:

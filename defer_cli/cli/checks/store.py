@@ -84,9 +84,10 @@ class StoreChecks:
                 yield warning("runner", words, "look again in a moment: it is starting, stopping or a command")
                 return
             with examined(path) as reader:
-                from defer_cli.reports import health
+                from defer_cli.reports import health, health_of_older
 
-                self._health = health(reader, to_microseconds(self._now))
+                asked = health if reader.is_current else health_of_older
+                self._health = asked(reader, to_microseconds(self._now))
             yield self._no_runner()
             if not self._is_whole:
                 yield from self._whole(path, is_owned=False)
@@ -164,14 +165,16 @@ class StoreChecks:
         counts: Mapping[str, Mapping[str, int]] = self._health["counts"]
         due, oldest_us, retries = (self._health[name] for name in ("due", "oldest_due_us", "coming_retries"))
         waiting = sum(states.get("created", 0) for states in counts.values())
-        words = f"{waiting:,} waiting, {due:,} of them due" if waiting else "nothing waits"
+        words = f"{waiting:,} waiting" if waiting else "nothing waits"
+        if waiting and due is not None:
+            words += f", {due:,} of them due"
         if due:
             words += f", the oldest for {self._span(oldest_us)}"
         if retries:
             words += f"; {retries:,} for a retry"
         running = sum(states.get(state, 0) for states in counts.values() for state in ("started", "aborting"))
         words += f"; {running:,} running" if running else ""
-        if due and not self.has_runner:
+        if (waiting if due is None else due) and not self.has_runner:
             yield warning("queue", words, "start a runner: `defer run`")
         elif due and self._now - to_moment(oldest_us) > _LONG_DUE:
             yield warning("queue", words, "see `defer executions --state created`; then more --workers or --slots")
