@@ -65,6 +65,10 @@ def past_the_queue(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(inserting, "_count_next", lambda session, rows, taker: min(len(rows), taker.limit))
 
 
+def without_strays(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Session, "_look_for_strays", lambda self: None)
+
+
 def twice(patch: pytest.MonkeyPatch) -> None:
     def fire(session: Session, ticks: Sequence[Tick]) -> list[Stored]:
         calls = [call(tick.function, came_from="tick") for tick in ticks]
@@ -97,8 +101,14 @@ BUGS = OFTEN | {
     "a call starts at once whatever its limit": (6, past_the_queue),
     "the newest is started first": (
         2,
-        changed("CLAIM_DUE_AT_ONCE", "ORDER BY seq LIMIT ?\n", "ORDER BY seq DESC LIMIT ?\n"),
+        changed("CLAIM_SHARED", "ORDER BY scheduled_us, seq", "ORDER BY scheduled_us, seq DESC"),
     ),
+    "the newest of a function's own queue is started first": (
+        2,
+        changed("CLAIM_DUE", "ORDER BY scheduled_us, seq", "ORDER BY scheduled_us, seq DESC"),
+    ),
+    "a function that gets a limit is not held to it": (6, without_strays),
+    "what is set apart is forgotten": (2, changed("CLAIM_SET_APART", "is_shared = 0", "is_shared = 0, isolation = 2")),
     "a cancelled one may still be claimed": (3, changed("CANCEL", "state = 'cancelled', finished_us", "finished_us")),
     "what started in time is discarded": (2, changed("DISCARD_DUE", "attempt = 0 AND", "")),
     "discard_after is not looked at": (2, changed("DISCARD_DUE", "discard_us <= ?", "discard_us < 0 * ?")),

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Mapping
 from pathlib import Path
+
+import pytest
 
 from defer_cli.store.contract import Limit, Store
 from defer_cli.store.sqlite import open_store
@@ -34,6 +37,18 @@ def test_calls_of_many_functions_are_taken_in_the_order_of_all(store: Store) -> 
 
     assert ids(start(store, known, limit=12)) == ids(calls[:12])
     assert ids(start(store, known, limit=12)) == ids(calls[12:])
+
+
+@pytest.mark.parametrize("known", [limits("compute"), limits(compute=5_000)])
+def test_more_of_one_moment_than_one_look_reads_are_taken_in_their_order(
+    known: Mapping[str, Limit], store: Store
+) -> None:
+    start(store, known)
+    calls = [call() for _ in range(2_600)]
+    insert(store, *calls)
+
+    assert ids(start(store, known, limit=2_500)) == ids(calls[:2_500])
+    assert ids(start(store, known, limit=2_500)) == ids(calls[2_500:])
 
 
 def test_what_waits_for_its_time_or_runs_again_keeps_its_place_among_them(store: Store, clock: Clock) -> None:
