@@ -134,12 +134,12 @@ def family(pid: int) -> list[int]:
 
 
 def cpu_seconds(pids: Sequence[int]) -> float:
-    """Return the CPU time that processes have used."""
-    ticks = 0
-    for pid in pids:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        ticks += int(fields[11]) + int(fields[12])
-    return ticks / os.sysconf("SC_CLK_TCK")
+    """Return the CPU time that processes have used, by the clock of each (``man 3 clock_getcpuclockid``).
+
+    ``/proc/PID/stat`` counts in ticks of 10 ms who runs when the tick comes: who wakes by a timer may wake just then,
+    each time, and has a tick counted for a tenth of a millisecond.
+    """
+    return sum(time.clock_gettime((~pid << 3) | 2) for pid in pids)
 
 
 def resident_mb(pids: Sequence[int]) -> float:
