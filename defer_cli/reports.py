@@ -188,14 +188,10 @@ def log(reader: Reader, id: str, attempt: int | None = None) -> list[list[Any]]:
 def health(reader: Reader, now_us: int) -> dict[str, Any]:
     """Return what tells whether the store is well: its runner, its newest moment, what is due and since when."""
     newest = reader.find(Filters(), limit=1).items
-    return {
-        "schema": reader.schema_version(),
-        "runner": msgspec.to_builtins(reader.last_runner()),
+    return health_of_older(reader, now_us) | {
         "newest_us": to_microseconds(newest[0][1].updated_at) if newest else None,
-        "counts": counts(reader),
         "due": reader.count_due(now_us=now_us),
         "oldest_due_us": reader.oldest_due_us(now_us=now_us),
-        "alerts": alerts(reader, now_us),
         "retention": msgspec.to_builtins(reader.last_round()),
         "coming_retries": reader.count_coming_retries(now_us=now_us, limit=_RETRIES_LOOKED_AT),
     }
@@ -203,16 +199,12 @@ def health(reader: Reader, now_us: int) -> dict[str, Any]:
 
 def health_of_older(reader: Reader, now_us: int) -> dict[str, Any]:
     """Return what of it a database of an older version tells: the rest is asked by what only the newest schema has."""
-    return {
+    unknown = dict.fromkeys(("newest_us", "due", "oldest_due_us", "retention", "coming_retries"))
+    return unknown | {
         "schema": reader.schema_version(),
         "runner": msgspec.to_builtins(reader.last_runner()),
-        "newest_us": None,
         "counts": counts(reader),
-        "due": None,
-        "oldest_due_us": None,
         "alerts": alerts(reader, now_us),
-        "retention": None,
-        "coming_retries": None,
     }
 
 

@@ -94,7 +94,7 @@ class Placing:
         self._send({worker: [item]}, 0)
 
     def _begin(self, attempts: Iterable[Running], marked: Marked, commit: int) -> tuple[list[Assigned], list[Running]]:
-        loop_now, most = _now(), self._slots.size - 1
+        loop_now, size = _now(), self._slots.size
         frames: dict[WorkerProcess, list[StartItem]] = {}
         rooms: dict[Crew, list[_Room]] = {}
         begun: list[Assigned] = []
@@ -111,7 +111,7 @@ class Placing:
                 left.append(running)
                 continue
             load, position, worker = room[0]
-            if load < most:
+            if load + 1 < size:
                 heapreplace(room, (load + 1, position, worker))
             else:
                 heappop(room)

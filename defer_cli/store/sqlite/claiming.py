@@ -6,6 +6,7 @@ What is to be run isolated comes first, and from a queue of its own (``isolating
 from __future__ import annotations
 
 import sys
+from bisect import bisect_left
 from collections.abc import Mapping
 from operator import attrgetter
 
@@ -25,7 +26,6 @@ MOST_ENDED = 1_000
 _place_of = attrgetter("scheduled_us", "seq")
 _FIRST_LOOK = 4
 _LONGEST_LOOK = 1_000
-_NO_LIMIT = Limit()
 _NO_OTHER = (sys.maxsize, 0, "")
 _Row = tuple[int, str, str, int, int, int, int, int, str | None, int | None, str, str, str | None, int]
 _decode_due = msgspec.json.Decoder(list[tuple[int, int]]).decode
@@ -51,7 +51,7 @@ def claim(session: Session, *, limit: int, isolated: int, runner: str, functions
     behind: set[str] = set()
     apart = 0
     while len(result.started) < limit and len(result.ended) + apart < MOST_ENDED:
-        picking = _Picking(session, functions, now, limit - len(result.started), behind)
+        picking = _Picking(session, now, limit - len(result.started), behind)
         picking.pick()
         if picking.picked:
             _start(session, picking.picked, runner, now, result)
@@ -76,12 +76,13 @@ def claim(session: Session, *, limit: int, isolated: int, runner: str, functions
 
 
 class _Look:
-    """What was read of one function's queue and not yet taken."""
+    """What was read of one queue; from ``start`` on it is not yet taken."""
 
-    __slots__ = ("is_all", "last", "rows", "size")
+    __slots__ = ("is_all", "last", "rows", "size", "start")
 
     def __init__(self) -> None:
-        self.rows: list[tuple[int, int]] = []  # in reverse: the next one is the last
+        self.rows: list[tuple[int, int]] = []
+        self.start = 0
         self.last = (-1, -1)
         self.size = _FIRST_LOOK
         self.is_all = False
@@ -90,12 +91,9 @@ class _Look:
 class _Picking:
     """One walk over the heads of functions, in the order of the queue."""
 
-    def __init__(
-        self, session: Session, functions: Mapping[str, Limit], now: int, limit: int, behind: set[str]
-    ) -> None:
+    def __init__(self, session: Session, now: int, limit: int, behind: set[str]) -> None:
         self._session = session
         self._behind = behind
-        self._functions = functions
         self._now = now
         self._limit = limit
         self._looks: dict[str, _Look] = {}
@@ -113,7 +111,7 @@ class _Picking:
             if head is None or head[0] > self._now:
                 return
             function = head[2]
-            options = self._functions.get(function) if function != SHARED else _NO_LIMIT if self._functions else None
+            options = session.queues.get(function)
             if options is None:
                 heads.park_unknown(function)
                 continue
@@ -149,47 +147,40 @@ class _Picking:
         look = self._looks.get(function)
         if look is None:
             look = self._looks[function] = _Look()
-        if not look.rows:
+        if look.start == len(look.rows):
             self._read(function, look, places, is_alone=bound[0] > self._now)
         rows = look.rows
-        before, taken = min(bound[:2], (self._now + 1, 0)), 0
-        if rows and rows[-places:][0] < before:  # the last of them, and with it all
-            taken = min(places, len(rows))
-            self.picked += [seq for _, seq in rows[: -taken - 1 : -1]]
-            del rows[-taken:]
-        while rows and taken < places and rows[-1] < before:
-            self.picked.append(rows.pop()[1])
-            taken += 1
-        if rows:
-            self._session.heads.set(function, *rows[-1])
+        start, before = look.start, min(bound[:2], (self._now + 1, 0))
+        stop = look.start = bisect_left(rows, before, start, min(start + places, len(rows)))
+        self.picked += [seq for _, seq in rows[start:stop]]
+        if stop < len(rows):
+            self._session.heads.set(function, *rows[stop])
         elif not look.is_all:
             self._session.heads.set(function, *look.last)
-        return taken
+        return stop - start
 
     def _read(self, function: str, look: _Look, places: int, *, is_alone: bool) -> None:
         size = min(places + 1, _LONGEST_LOOK if is_alone or function == SHARED else look.size)
         look.size = min(look.size * 2, _LONGEST_LOOK)
-        look.rows = due_after(self._session, function, look.last, size)
-        if function == SHARED and self._session.strays and self._set_apart(look.rows):
-            look.rows = []
-            return
+        look.rows, look.start = due_after(self._session, function, look.last, size), 0
+        if function == SHARED and self._session.strays:
+            self._set_apart(look.rows)
+            if self.apart:
+                look.rows = []
+                return
         look.is_all = len(look.rows) < size
         if look.rows:
             look.last = look.rows[-1]
-            look.rows.reverse()
 
-    def _set_apart(self, rows: list[tuple[int, int]]) -> int:
-        """Have what does not belong into the shared queue stand in that of its function; return how many these were."""
+    def _set_apart(self, rows: list[tuple[int, int]]) -> None:
+        """Have what does not belong into the shared queue stand in that of its function."""
         session = self._session
         seqs = [seq for _, seq in rows if seq < session.strays_before]
-        if not seqs:
-            return 0
-        parameters = (as_list(seqs), as_list(list(session.strays)))
-        strays = session.execute(statements.CLAIM_SET_APART, parameters).fetchall()
-        for function, scheduled_us, seq in strays:
-            session.heads.offer(function, scheduled_us, seq)
-        self.apart = len(strays)
-        return self.apart
+        if seqs:
+            parameters = (as_list(seqs), as_list(list(session.strays)))
+            for function, scheduled_us, seq in session.execute(statements.CLAIM_SET_APART, parameters).fetchall():
+                session.heads.offer(function, scheduled_us, seq)
+                self.apart += 1
 
 
 def due_after(session: Session, function: str, last: tuple[int, int], size: int) -> list[tuple[int, int]]:
@@ -197,11 +188,12 @@ def due_after(session: Session, function: str, last: tuple[int, int], size: int)
 
     Two statements, because SQLite does not seek by (scheduled, seq): it would read all that share one moment.
     """
-    is_shared, of = function == SHARED, () if function == SHARED else (function,)
-    at_once = statements.CLAIM_SHARED_AT_ONCE if is_shared else statements.CLAIM_DUE_AT_ONCE
+    of: tuple[str, ...] = (function,)
+    at_once, later = statements.CLAIM_DUE_AT_ONCE, statements.CLAIM_DUE
+    if function == SHARED:
+        of, at_once, later = (), statements.CLAIM_SHARED_AT_ONCE, statements.CLAIM_SHARED
     rows = _due(session, at_once, (*of, *last, size)) if last[0] >= 0 else []
     if len(rows) < size:
-        later = statements.CLAIM_SHARED if is_shared else statements.CLAIM_DUE
         rows += _due(session, later, (*of, last[0], size - len(rows)))
     return rows
 

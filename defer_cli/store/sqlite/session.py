@@ -17,7 +17,7 @@ from defer_cli.store.sqlite import statements
 from defer_cli.store.sqlite.blocks import Blocks
 from defer_cli.store.sqlite.connection import store_error
 from defer_cli.store.sqlite.counters import Counters
-from defer_cli.store.sqlite.heads import Heads
+from defer_cli.store.sqlite.heads import SHARED, Heads
 from defer_cli.store.sqlite.history import History
 from defer_cli.store.sqlite.log_sync import LogSync
 
@@ -49,6 +49,7 @@ class Session:
         "may_hold_isolated",
         "next_seq",
         "now",
+        "queues",
         "sharing",
         "strays",
         "strays_before",
@@ -69,6 +70,7 @@ class Session:
         self.blocks = Blocks(connection)
         self.heads = Heads()
         self.claimable: Mapping[str, Limit] = {}
+        self.queues: Mapping[str, Limit] = {}
         self.sharing: frozenset[str] | None = None
         self.strays: frozenset[str] = frozenset()
         self.begun: list[Running] = []
@@ -87,6 +89,7 @@ class Session:
     def set_claimable(self, functions: Mapping[str, Limit]) -> None:
         """Claim these functions from now on; those without a limit share a queue, all while none is known."""
         self.claimable = functions
+        self.queues = {**functions, SHARED: Limit()} if functions else {}
         unlimited = frozenset(name for name, limit in functions.items() if limit.concurrency is None)
         self.sharing = unlimited if functions else None
         self.heads.release_all()
