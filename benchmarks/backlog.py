@@ -9,12 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks import behind
+from benchmarks.filling import calls, fill, succeed
 from benchmarks.harness import Row, median
-from defer_cli.domain.enqueue import Enqueue
-from defer_cli.domain.ids import random_id
 from defer_cli.domain.settle import Move
-from defer_cli.domain.states import State
-from defer_cli.store.contract import Limit, Store
+from defer_cli.store.contract import Limit
 from defer_cli.store.sqlite import open_store
 
 _BATCH = 200
@@ -22,23 +20,7 @@ _TURNS = 50
 _FEW = 10_000
 """The short queue a long one is held against: long enough that all turns find work of every function."""
 _PROBE = "probe"
-
-
-def _calls(functions: list[str], count: int, at_us: int) -> list[Enqueue]:
-    return [
-        Enqueue(id=random_id(), function=functions[number % len(functions)], arguments=b"[1]", called_us=at_us)
-        for number in range(count)
-    ]
-
-
-def _fill(store: Store, functions: list[str], count: int) -> None:
-    now = store.now()
-    for start in range(0, count, 1_000):
-        with store.transaction():
-            store.insert(_calls(functions, min(1_000, count - start), now))
-        if start % 50_000 == 0:
-            store.checkpoint()
-    store.checkpoint()
+_ARGUMENTS = b"[1]"
 
 
 @dataclass(frozen=True)
@@ -56,28 +38,22 @@ def turn_ms(shape: Shape, count: int) -> tuple[float, float]:
     with tempfile.TemporaryDirectory(prefix="defer-bench-") as folder:
         store = open_store(Path(folder) / "defer.db")
         known = {**shape.limits, _PROBE: Limit()}
-        with store.transaction():  # the runner that stores calls knows what it claims
-            store.claim(limit=0, runner="bench", functions=known)
-        _fill(store, shape.queued, count)
+        fill(store, shape.queued, count, known=known, arguments=_ARGUMENTS)
         enqueues: list[float] = []
         claims: list[float] = []
         moves: list[Move] = []
         for _ in range(_TURNS):
-            calls = _calls(shape.added, _BATCH, store.now())
+            called = calls(shape.added, _BATCH, store.now(), arguments=_ARGUMENTS)
             began = time.perf_counter()
             with store.transaction():
-                store.insert(calls)
+                store.insert(called)
             enqueues.append(time.perf_counter() - began)
             began = time.perf_counter()
             with store.transaction():
                 store.apply(moves)
                 claim = store.claim(limit=_BATCH, runner="bench", functions=known)
             claims.append(time.perf_counter() - began)
-            now = store.now()
-            moves = [
-                Move("succeed", r.seq, r.id, r.attempt, State.STARTED, State.SUCCEED, r.function, now)
-                for r in claim.started
-            ]
+            moves = succeed(claim.started, store.now())
             store.checkpoint()
         store.close()
     return median(enqueues) * 1e3, median(claims[1:]) * 1e3

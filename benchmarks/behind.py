@@ -6,26 +6,23 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.enqueueing import NOOP, calls_per_second
+from benchmarks.filling import fill
 from benchmarks.harness import Project, Row, median, project, runner, wait_for, wait_until_ready
 from benchmarks.throughput import SILENT
-from defer_cli.domain.enqueue import Enqueue
-from defer_cli.domain.ids import random_id
-from defer_cli.domain.settle import Move
 from defer_cli.domain.states import State
-from defer_cli.store.contract import Limit, Reader, Store
+from defer_cli.store.contract import Limit, Reader
 from defer_cli.store.sqlite import open_reader, open_store
 
 _SHORT = 10_000
 """The queue that a long one is held against."""
 _ADDED = 10_000
 TAKEN = 20_000
-_BATCH = 1_000
 _HELD = """import asyncio
 from defer_cli import defer
 
@@ -49,6 +46,7 @@ class Scene:
     pile: tuple[str, ...]
     source: str
     noop: str
+    concurrency: int | None = None
     is_finished: bool = False
     has_more_behind: bool = False
 
@@ -60,34 +58,24 @@ class Scene:
     def fill(self, path: Path, count: int) -> None:
         """Make the store, with ``count`` in the pile."""
         store = open_store(path)
-        limit = Limit(concurrency=1 if self.source is _HELD else None)
-        with store.transaction():  # the runner that stores calls knows what it claims
-            store.claim(limit=0, runner="bench", functions={"noop": Limit(), **dict.fromkeys(self.pile, limit)})
-        for start in range(0, count, _BATCH):
-            with store.transaction():
-                _insert(store, self.pile, start, min(_BATCH, count - start))
-                if self.is_finished:
-                    _finish(store, self.pile)
-            if store.checkpoint_is_due():
-                store.checkpoint()
+        known = {"noop": Limit(), **dict.fromkeys(self.pile, Limit(self.concurrency))}
+        fill(store, self.pile, count, known=known, is_finished=self.is_finished)
         if self.has_more_behind:
-            for start in range(0, TAKEN, _BATCH):
-                with store.transaction():
-                    _insert(store, ["noop"], start, _BATCH)
+            fill(store, ["noop"], TAKEN, known=known)
         store.close()
 
 
-HELD_PILE = Scene("queued of one function", ("held",), _HELD, NOOP)
+HELD_PILE = Scene("queued of one function", ("held",), _HELD, NOOP, concurrency=1)
 QUICK_PILE = Scene("queued of one function", ("quick",), _QUICK, SILENT)
 _ADDING = [
     HELD_PILE,
-    Scene("queued of 1,000 functions", _MANY, _HELD, NOOP),
+    Scene("queued of 1,000 functions", _MANY, _HELD, NOOP, concurrency=1),
     Scene("finished", ("quick",), _QUICK, NOOP, is_finished=True),
 ]
 _TAKING = [
     QUICK_PILE,
     Scene("queued of 1,000 functions", _MANY, _QUICK, SILENT),
-    Scene("queued of one at its limit", ("held",), _HELD, SILENT, has_more_behind=True),
+    Scene("queued of one at its limit", ("held",), _HELD, SILENT, concurrency=1, has_more_behind=True),
     Scene("finished", ("quick",), _QUICK, SILENT, is_finished=True, has_more_behind=True),
 ]
 
@@ -166,27 +154,6 @@ def measure(runs: int, count: int) -> list[Row]:
                 )
             )
     return rows
-
-
-def _insert(store: Store, functions: Sequence[str], start: int, count: int) -> None:
-    now = store.now()
-    store.insert(
-        [
-            Enqueue(random_id(), functions[number % len(functions)], b"[]", called_us=now)
-            for number in range(start, start + count)
-        ]
-    )
-
-
-def _finish(store: Store, functions: Sequence[str]) -> None:
-    claim = store.claim(limit=_BATCH, runner="bench", functions=dict.fromkeys(functions, Limit()))
-    now = store.now()
-    store.apply(
-        [
-            Move("succeed", one.seq, one.id, one.attempt, State.STARTED, State.SUCCEED, one.function, now, now)
-            for one in claim.started
-        ]
-    )
 
 
 def _ended(reader: Reader) -> int:

@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks import filling
 from benchmarks.harness import (
     Project,
     Row,
@@ -26,11 +27,8 @@ from benchmarks.harness import (
     wait_until_ready,
 )
 from benchmarks.throughput import SILENT, fill
-from defer_cli.domain.enqueue import Enqueue
-from defer_cli.domain.ids import random_id
-from defer_cli.domain.settle import Move
 from defer_cli.domain.states import State
-from defer_cli.store.contract import Limit, Reader
+from defer_cli.store.contract import Reader
 from defer_cli.store.sqlite.reader import open_reader
 from defer_cli.store.sqlite.store import open_store
 
@@ -68,23 +66,7 @@ asyncio.run(main())
 def _store_old(path: Path, count: int) -> None:
     """Write executions that finished forty days ago."""
     store = open_store(path)
-    at_us = store.now() - _OLD_US
-    functions = {"noop": Limit()}
-    for start in range(0, count, 1_000):
-        with store.transaction():
-            store.insert(
-                [Enqueue(id=random_id(), function="noop", arguments=b"[[1],{}]", called_us=at_us) for _ in range(1_000)]
-            )
-            claim = store.claim(limit=1_000, runner="bench", functions=functions)
-            store.apply(
-                [
-                    Move("succeed", r.seq, r.id, r.attempt, State.STARTED, State.SUCCEED, r.function, at_us)
-                    for r in claim.started
-                ]
-            )
-        if start % 50_000 == 0:
-            store.checkpoint()
-    store.checkpoint()
+    filling.fill(store, ["noop"], count, at_us=store.now() - _OLD_US, arguments=b"[[1],{}]", is_finished=True)
     store.close()
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-
+from benchmarks import filling
 from benchmarks.harness import (
     Project,
     Row,
@@ -17,8 +16,6 @@ from benchmarks.harness import (
     wait_until_ready,
 )
 from benchmarks.raw import lives_per_second
-from defer_cli.domain.enqueue import Enqueue
-from defer_cli.domain.ids import random_id
 from defer_cli.domain.states import State
 from defer_cli.store.contract import Reader
 from defer_cli.store.sqlite.reader import open_reader
@@ -42,17 +39,7 @@ def fill(made: Project, count: int, *, function: str = "noop") -> None:
     """Put calls on disk before any runner lives."""
     made.data.mkdir(mode=0o700, exist_ok=True)
     store = open_store(made.data / "defer.db")
-    now = time.time_ns() // 1000
-    for start in range(0, count, 1_000):
-        with store.transaction():
-            store.insert(
-                [
-                    Enqueue(id=random_id(), function=function, arguments=b"[]", called_us=now + start)
-                    for _ in range(min(1_000, count - start))
-                ]
-            )
-        if store.checkpoint_is_due():
-            store.checkpoint()
+    filling.fill(store, [function], count)
     store.close()
 
 

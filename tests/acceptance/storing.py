@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import sqlite3
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -11,6 +12,8 @@ from pathlib import Path
 
 from defer_cli.store.contract import Store
 from defer_cli.store.sqlite import open_reader, open_store
+from defer_cli.store.sqlite.connection import open_writing
+from defer_cli.store.sqlite.migrations import MIGRATIONS, migrate
 from tests.acceptance.command import DEADLINE_SECONDS, DEFER, Answer, environment
 from tests.store.harness import newest
 
@@ -25,6 +28,15 @@ def stored(project: Path) -> Iterator[Store]:
         yield store
     finally:
         store.close()
+
+
+def store_of_schema(project: Path, schema: int) -> sqlite3.Connection:
+    """Make the database of a project as an older version left it, and return a connection to it."""
+    path = project / ".defer" / "defer.db"
+    path.parent.mkdir(mode=0o700)
+    connection = open_writing(path)
+    migrate(connection, path, steps=MIGRATIONS[:schema])
+    return connection
 
 
 def states(project: Path) -> dict[str, str]:

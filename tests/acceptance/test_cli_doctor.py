@@ -16,10 +16,9 @@ import pytest
 
 from defer_cli.link.inbox import refuse_entry, write_entry
 from defer_cli.link.project import DataFolder
-from defer_cli.store.sqlite.connection import open_writing
-from defer_cli.store.sqlite.migrations import MIGRATIONS, migrate
+from defer_cli.store.sqlite.migrations import MIGRATIONS
 from tests.acceptance.command import Answer, defer, living, write_function
-from tests.acceptance.storing import answered, stored
+from tests.acceptance.storing import answered, store_of_schema, stored
 from tests.store.harness import call, insert
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(180)]
@@ -175,10 +174,7 @@ def test_a_database_that_cannot_be_used_is_a_problem(harm: Callable[[Path], None
 
 @pytest.mark.parametrize("schema", range(1, len(MIGRATIONS)))
 def test_a_database_of_an_older_version_is_looked_at_and_left_as_it_is(schema: int, project: Path) -> None:
-    (project / ".defer").mkdir(mode=0o700)
-    path = project / ".defer" / "defer.db"
-    connection = open_writing(path)
-    migrate(connection, path, steps=MIGRATIONS[:schema])
+    connection = store_of_schema(project, schema)
     connection.execute("INSERT INTO counters (function, state, count) VALUES ('weekly', 'created', 3)")
     connection.close()
     answer = defer(project, "doctor", "--json")

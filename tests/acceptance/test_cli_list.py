@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from defer_cli.store.sqlite.connection import open_writing
-from defer_cli.store.sqlite.migrations import MIGRATIONS, migrate
+from defer_cli.store.sqlite.migrations import MIGRATIONS
 from tests.acceptance.command import defer, environment, write_function
+from tests.acceptance.storing import store_of_schema
 
 FIELDS = (
     "name kind schedule description next paused_since retry concurrency max_duration max_concurrency_action alert"
@@ -115,11 +115,7 @@ def test_problems_exit_3_and_the_others_are_listed(project: Path) -> None:
 
 @pytest.mark.parametrize("schema", range(1, len(MIGRATIONS)))
 def test_a_database_of_an_older_version_is_read_before_a_runner_has_migrated_it(schema: int, project: Path) -> None:
-    (project / ".defer").mkdir(mode=0o700)
-    path = project / ".defer" / "defer.db"
-    connection = open_writing(path)
-    migrate(connection, path, steps=MIGRATIONS[:schema])
-    connection.close()
+    store_of_schema(project, schema).close()
     answer = defer(project, "list")
 
     assert (answer.code, answer.err) == (0, "")
