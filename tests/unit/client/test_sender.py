@@ -270,6 +270,7 @@ async def test_a_sender_with_nothing_to_watch_stays_awake_for_a_while(
 ) -> None:
     sender, has_looked = process.sender(), Semaphore(0)
     await call(compute, 1)
+    assert sender._until(lambda: not sender.unanswered(), 10)  # who called goes on before the sender knows
     pause = sender._pause
 
     def look() -> float:
