@@ -33,30 +33,50 @@ class Shape:
     added: list[str]
 
 
-def turn_ms(shape: Shape, count: int) -> tuple[float, float]:
-    """Return milliseconds of an enqueue of 200, and of a claim of 200 with their outcomes, each with its commit."""
+class _Queue:
+    """A store of its own with a queue in it, and the milliseconds of each turn that was made with it."""
+
+    def __init__(self, folder: Path, shape: Shape, count: int) -> None:
+        self.count = count
+        self.enqueues: list[float] = []
+        self.claims: list[float] = []
+        self._store = open_store(folder / f"{count}.db")
+        self._shape = shape
+        self._known = {**shape.limits, _PROBE: Limit()}
+        self._moves: list[Move] = []
+        fill(self._store, shape.queued, count, known=self._known, arguments=_ARGUMENTS)
+
+    def turn(self) -> None:
+        """Enqueue 200, and claim 200 with the outcomes of the 200 before, each with its commit."""
+        store = self._store
+        called = calls(self._shape.added, _BATCH, store.now(), arguments=_ARGUMENTS)
+        began = time.perf_counter()
+        with store.transaction():
+            store.insert(called)
+        enqueued = time.perf_counter()
+        with store.transaction():
+            store.apply(self._moves)
+            claim = store.claim(limit=_BATCH, runner="bench", functions=self._known)
+        self.enqueues.append((enqueued - began) * 1e3)
+        self.claims.append((time.perf_counter() - enqueued) * 1e3)
+        self._moves = succeed(claim.started, store.now())
+        store.checkpoint()
+
+    def close(self) -> None:
+        """Close the store."""
+        self._store.close()
+
+
+def turns(shape: Shape, count: int) -> tuple[_Queue, _Queue]:
+    """Return a short queue and one of ``count``; they took turns, so that what else the machine did met both."""
     with tempfile.TemporaryDirectory(prefix="defer-bench-") as folder:
-        store = open_store(Path(folder) / "defer.db")
-        known = {**shape.limits, _PROBE: Limit()}
-        fill(store, shape.queued, count, known=known, arguments=_ARGUMENTS)
-        enqueues: list[float] = []
-        claims: list[float] = []
-        moves: list[Move] = []
-        for _ in range(_TURNS):
-            called = calls(shape.added, _BATCH, store.now(), arguments=_ARGUMENTS)
-            began = time.perf_counter()
-            with store.transaction():
-                store.insert(called)
-            enqueues.append(time.perf_counter() - began)
-            began = time.perf_counter()
-            with store.transaction():
-                store.apply(moves)
-                claim = store.claim(limit=_BATCH, runner="bench", functions=known)
-            claims.append(time.perf_counter() - began)
-            moves = succeed(claim.started, store.now())
-            store.checkpoint()
-        store.close()
-    return median(enqueues) * 1e3, median(claims[1:]) * 1e3
+        short, full = queues = [_Queue(Path(folder), shape, size) for size in (_FEW, count)]
+        for number in range(_TURNS + 1):
+            for queue in queues if number % 2 else reversed(queues):
+                queue.turn()
+        for queue in queues:
+            queue.close()
+    return short, full
 
 
 def measure(runs: int, count: int = 1_000_000) -> list[Row]:
@@ -70,17 +90,19 @@ def measure(runs: int, count: int = 1_000_000) -> list[Row]:
     ]
     rows = []
     for shape in shapes:
-        few = [turn_ms(shape, _FEW) for _ in range(min(runs, 3))]
-        full = turn_ms(shape, count)
-        for position, name in ((0, "enqueue"), (1, "claim with outcomes")):
-            empty = [times[position] for times in few]
+        short, full = turns(shape, count)
+        for name, few, many_ms in (
+            ("enqueue", short.enqueues, full.enqueues),
+            ("claim with outcomes", short.claims, full.claims),
+        ):
+            shares = [long / brief for brief, long in zip(few[1:], many_ms[1:], strict=True)]
             rows.append(
                 Row(
                     "W6",
                     f"{name} of {_BATCH} behind {count:,} of {shape.what}",
-                    f"{full[position]:.2f} ms",
-                    f"{median(empty):.2f} ms behind {_FEW:,}",
-                    f"{full[position] / median(empty):.2f} of that",
+                    f"{median(many_ms[1:]):.2f} ms",
+                    f"{median(few[1:]):.2f} ms behind {_FEW:,}",
+                    f"{median(shares):.2f} of that",
                     "≤ 2, then 1.2",
                 )
             )

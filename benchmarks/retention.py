@@ -146,7 +146,7 @@ def _offered(old: Path, *, is_pruning: bool) -> Told:
             rate = made_calls / (time.perf_counter() - began)
             ended = newest(reader, limit=_LOOKED_AT, functions=["noop"])
             waits = [
-                (one.started_at - one.scheduled_at).total_seconds() * 1e3 for one in ended if one.started_at is not None
+                (one.finished_at - one.created_at).total_seconds() * 1e3 for one in ended if one.finished_at is not None
             ]
             if is_pruning:
                 wait_for(lambda: watch.seconds > 0, "the end of the round")
@@ -186,7 +186,7 @@ def measure(runs: int, stored: int = _STORED) -> list[Row]:
     rows.append(
         Row(
             "W12",
-            f"due to started at {_A_SECOND:,}/s while they are deleted, p99",
+            f"call to end at {_A_SECOND:,}/s while they are deleted, p99",
             f"{median(pruning):.1f} ms",
             spread(pruning, digits=1),
             f"{median(pruning) / median(still):.2f} of nothing deleted ({median(still):.1f} ms)",
