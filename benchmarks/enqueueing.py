@@ -10,6 +10,7 @@ NOOP = """from defer_cli import defer
 async def noop(n: int) -> None: ...
 """
 
+_AT_ONCE = 20_000
 _SCRIPT = """
 import asyncio, sys, time
 sys.path.insert(0, "src")
@@ -19,6 +20,10 @@ from defer.noop import noop
 async def one_at_a_time(later, count):
     for n in range(count):
         await later(n)
+
+async def in_a_loop(later, count):
+    for call in [later(n) for n in range(count)]:
+        await call
 
 async def gathered(later, count):
     await asyncio.gather(*[later(n) for n in range(count)])
@@ -49,7 +54,9 @@ def calls_per_second(made: Project, how: str, count: int) -> float:
 def measure(runs: int, single_commits: float) -> list[Row]:
     """Return the rows of W1."""
     one = [rate("one_at_a_time", 3_000) for _ in range(runs)]
-    gathered = [rate("gathered", 20_000) for _ in range(runs)]
+    pairs = [(rate("in_a_loop", _AT_ONCE), rate("gathered", _AT_ONCE)) for _ in range(runs)]
+    looped, gathered = zip(*pairs, strict=True)
+    goal = "≥ 30,000/s, then 60,000/s"
     return [
         Row(
             "W1a",
@@ -59,7 +66,6 @@ def measure(runs: int, single_commits: float) -> list[Row]:
             f"{median(one) / single_commits:.2f} of raw single commits",
             "≥ 1,800/s, then 3,500/s",
         ),
-        Row(
-            "W1b", "enqueue, gathered", f"{median(gathered):,.0f}/s", spread(gathered), "", "≥ 30,000/s, then 60,000/s"
-        ),
+        Row("W1b", "enqueue, in a loop and then awaited", f"{median(looped):,.0f}/s", spread(looped), "", goal),
+        Row("W1b", "enqueue, gathered", f"{median(gathered):,.0f}/s", spread(gathered), "", goal),
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from benchmarks import behind
 from benchmarks.peers import ours, workloads
 from benchmarks.peers.table import Figure, Sheet
 
@@ -18,8 +19,9 @@ SHEETS = {
     "W1b": Sheet(
         "W1b: the same calls at once",
         f"{workloads.ENQUEUED:,} calls, delayed by an hour: by the peer's bulk call where it has one (Procrastinate's"
-        " batch_defer, PgQueuer's list, DBOS's transaction of many), else gathered.",
-        _RATE,
+        " batch_defer, PgQueuer's list, DBOS's transaction of many), else gathered. defer: made in a loop, which sends"
+        " them, and then each awaited; and gathered, for which asyncio makes a task of each.",
+        (*_RATE, Figure("gathered", "gathered, calls a second", 0, None)),
     ),
     "W2": Sheet(
         "W2: queued no-ops to recorded results",
@@ -60,7 +62,7 @@ SHEETS = {
         "What adding and taking cost behind a long queue, as a share of the same behind a queue of"
         f" {workloads.SHORT_QUEUE:,}: 1.0 is flat, below is slower. Peers: {workloads.ADDED:,} calls by the way of W1b,"
         f" then up to {workloads.TAKEN:,} ends as in W2, behind {workloads.LONG_QUEUE:,} or as many as could be queued"
-        f" in {workloads.FILL_SECONDS:.0f} s. defer: {workloads.ENQUEUED:,} calls as in W1b while {ours.QUEUED:,} wait"
+        f" in {workloads.FILL_SECONDS:.0f} s. defer: {behind.ADDED:,} calls as in W1b while {ours.QUEUED:,} wait"
         f" for a place of their function, then the first {workloads.DRAINED:,} ends of {ours.QUEUED:,} as in W2. One"
         " run.",
         (

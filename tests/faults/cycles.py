@@ -70,16 +70,21 @@ def ended_well(one: Execution, ran: int) -> bool:
 
 
 def try_each(root: Path, moments_of: Callable[[Cycle], list[Moment]], *, fault: str, few: int) -> list[Trial]:
-    """Inject a fault at every moment of a cycle, at several at once; the fast form tries about ``few``, spread."""
+    """Inject a fault at every moment that clean cycles have in common, in several lanes at once; the fast form has one
+    lane, and tries about ``few``, spread.
+
+    In common: how often threads ask each other for the interpreter differs by half from one cycle to the next.
+    """
     lanes = LANES if is_whole() else 1
     cycles = [Cycle(root / str(number)) for number in range(lanes)]
-    moments = moments_of(cycles[0])
-    chosen = moments if is_whole() else moments[:: max(len(moments) // few, 1)]
-
-    def in_lane(lane: int) -> list[Trial]:
-        return [cycles[lane].trial(moment, fault) for moment in chosen[lane::lanes]]
-
     with ThreadPoolExecutor(lanes) as pool:
+        first, *others = pool.map(moments_of, cycles)
+        moments = [moment for moment in first if all(moment in other for other in others)]
+        chosen = moments if is_whole() else moments[:: max(len(moments) // few, 1)]
+
+        def in_lane(lane: int) -> list[Trial]:
+            return [cycles[lane].trial(moment, fault) for moment in chosen[lane::lanes]]
+
         trials = list(chain.from_iterable(pool.map(in_lane, range(lanes))))
     for cycle in cycles:
         cycle.end()

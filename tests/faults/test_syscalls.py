@@ -30,22 +30,11 @@ FEW = 4
 """As many moments, spread over all, does the fast form try."""
 
 
-_CLEAN_CYCLES = 3
-"""So many are looked at in the whole form: how often threads ask each other for the interpreter differs by half."""
-
-
 def moments(cycle: Cycle) -> list[Moment]:
-    """Return the moments that clean cycles have in common, each traced as a trial is: a thread that is stopped at more
-    kinds of calls makes others, and more of them. The fast form tries too few for that to matter, and traces all kinds
-    at once.
+    """Return the moments of a cycle, each traced as a trial is: a thread that is stopped at more kinds of calls makes
+    others, and more of them. The fast form tries too few for that to matter, and traces all kinds at once.
     """
-    if not is_whole():
-        return cycle.moments(*CALLS)
-    found: list[Moment] = []
-    for call in CALLS:
-        cycles = [cycle.moments(call) for _ in range(_CLEAN_CYCLES)]
-        found += [moment for moment in cycles[0] if all(moment in other for other in cycles)]
-    return found
+    return [moment for call in CALLS for moment in cycle.moments(call)] if is_whole() else cycle.moments(*CALLS)
 
 
 def test_a_runner_killed_at_any_system_call_loses_nothing(tmp_path: Path) -> None:
