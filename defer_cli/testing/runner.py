@@ -239,7 +239,7 @@ class SandboxRunner:
         if work is not None:
             self._dispatcher.take(work.worker, message)
             work.look()
-        elif isinstance(message, Logs):  # they follow the outcomes
+        elif isinstance(message, Logs):  # of what goes on in a thread after its attempt has ended
             self._writer.write_logs(message.chunks)
 
     def _reply(self, message: Struct) -> None:

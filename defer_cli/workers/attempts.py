@@ -1,4 +1,4 @@
-"""Attempts as tasks of one loop: each in its own context, its end reported, its logs after it."""
+"""Attempts as tasks of one loop: each in its own context, its logs reported, and then its end."""
 
 from __future__ import annotations
 
@@ -204,10 +204,13 @@ class Attempts:
             self._chunks.append(chunk)
 
     def _flush(self) -> None:
+        """Send what attempts printed, and then how they ended: whoever sees an end finds the log that led to it, and a
+        runner that stops when all have ended has the logs of all.
+        """
+        self._flush_chunks()
         outcomes, self._outcomes = self._outcomes, []
         for start, end in cuts([len(item.result or b"") + _size(item.error) for item in outcomes]):
             self._pipe.send(Outcomes(outcomes[start:end]))
-        self._flush_chunks()
 
     def _flush_chunks(self) -> None:
         chunks, self._chunks = self._chunks, []

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from defer_cli.link.frames import LARGEST_FRAME
+from defer_cli.link.frames import LARGEST_FRAME, Logs, Outcomes
 from defer_cli.workers import logs
 from tests.unit.workers.harness import Bench
 
@@ -96,3 +96,18 @@ async def test_large_logs_are_cut_into_frames(letter: str, monkeypatch: pytest.M
     await bench.pipe.until(lambda: all(bench.pipe.lines(seq) for seq in range(1, 6)))
 
     assert max(bench.pipe.sizes) <= LARGEST_FRAME
+
+
+async def test_what_was_printed_is_sent_before_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    catch_output(monkeypatch)
+
+    async def speak() -> None:
+        print("said")
+
+    bench = Bench(speak)
+    bench.start(*[b"[]"] * 3)
+    for seq in range(1, 4):
+        await bench.outcome(seq)
+
+    assert [type(frame) for frame in bench.pipe.frames] == [Logs, Outcomes]
+    assert all(bench.pipe.lines(seq) == [("stdout", "said")] for seq in range(1, 4))
