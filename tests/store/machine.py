@@ -130,10 +130,11 @@ class StoreAndModel(RuleBasedStateMachine):
         limit=st.integers(2, 12),
         names=st.lists(st.sampled_from([*_SETTLE, "nothing"]), min_size=12, max_size=12),
         seconds=st.sampled_from([0, 1]),
+        discard=st.sampled_from([None, None, 2]),
     )
-    def turn(self, functions: list[str], limit: int, names: list[str], seconds: int) -> None:
+    def turn(self, functions: list[str], limit: int, names: list[str], seconds: int, discard: int | None) -> None:
         """Do what a runner does all day, so that the other rules find something to disturb."""
-        self.enqueue(functions, None, None, is_undone=False)
+        self.enqueue(functions, None, discard, is_undone=False)
         self.claim(limit, 2, None)
         self.wait(seconds)
         for name, running in zip(names, self._leases[-12:], strict=False):
