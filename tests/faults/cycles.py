@@ -13,7 +13,7 @@ from typing import NamedTuple
 from defer_cli.domain.execution import Execution
 from defer_cli.domain.states import State
 from tests.faults.figures import is_whole
-from tests.process.harness import DEADLINE_SECONDS, Project
+from tests.faults.tracing import TracedProject
 
 _TRACED = re.compile(r"^(\d+)\s+(?:<\.\.\. )?(\w+)")
 _READY = "runner ready"
@@ -91,7 +91,7 @@ def try_each(root: Path, moments_of: Callable[[Cycle], list[Moment]], *, fault: 
     return trials
 
 
-class Cycle(Project):
+class Cycle(TracedProject):
     """A project whose database exists; only its runner is traced, not the workers."""
 
     def __init__(self, root: Path) -> None:
@@ -145,11 +145,10 @@ class Cycle(Project):
 
     def _traced(self, options: list[str], *, fails: bool = False) -> tuple[int, str, str]:
         trace = self.root / "trace"
-        command = self._command("run", "--port", "off", "--burst", "--workers", "1")
-        process = self._start(["strace", "-f", "-b", "execve", "-s", "64", "-o", str(trace), *options, *command])
-        said, _ = process.communicate(timeout=DEADLINE_SECONDS)
-        assert fails or process.returncode == 0, said
-        return process.returncode, said, trace.read_text()
+        runner = self.trace(["-s", "64", "-o", str(trace), *options], "--burst", "--workers", "1")
+        code = runner.wait()
+        assert fails or code == 0, runner.output
+        return code, runner.output, trace.read_text()
 
 
 def _only(data: Path, file: str) -> list[str]:

@@ -13,7 +13,8 @@ import pytest
 from defer_cli.domain.states import State
 from tests.faults.cycles import ended_well
 from tests.faults.figures import is_whole, tell
-from tests.process.harness import Client, Project, Runner
+from tests.faults.tracing import TracedProject, TracedRunner
+from tests.process.harness import Client
 
 pytestmark = [pytest.mark.process, pytest.mark.fault, pytest.mark.timeout(600)]
 
@@ -71,7 +72,7 @@ def test_only_what_nobody_has_heard_of_runs_ahead_of_a_sync_that_fails(tmp_path:
 
 def try_all(root: Path, *, has_keys: bool) -> list[Trial]:
     """Have one sync after the other fail, in a project of its own; the fast form ends with the first of a call's."""
-    project = Project(root / ("keys" if has_keys else "plain"))
+    project = TracedProject(root / ("keys" if has_keys else "plain"))
     project.write(one=FUNCTION)
     assert project.burst("--workers", "1").process.returncode == 0  # makes the database
     trials: list[Trial] = []
@@ -82,7 +83,7 @@ def try_all(root: Path, *, has_keys: bool) -> list[Trial]:
     return trials
 
 
-def trial(project: Project, nth: int, *, has_keys: bool) -> Trial:
+def trial(project: TracedProject, nth: int, *, has_keys: bool) -> Trial:
     """Call again and again until the ``nth`` sync of a runner's writer, which fails; then run the next runner."""
     before, ended = set(project.noted("ran")), project.in_state(State.SUCCEED)
     accepted: list[str] = []
@@ -102,11 +103,11 @@ def trial(project: Project, nth: int, *, has_keys: bool) -> Trial:
     return Trial(code, accepted, ran, has_interrupted, wrong)
 
 
-def start(project: Project, nth: int) -> Runner:
+def start(project: TracedProject, nth: int) -> TracedRunner:
     """Start a runner; of each of its threads the ``nth`` sync of the log fails, and its workers are left alone."""
     log = str(project.data / "defer.db-wal")
     inject = f"inject=fdatasync:{FAULT}:when={nth}"
-    traced = ["strace", "-f", "-b", "execve", "-o", "/dev/null", "-P", log, "-e", "trace=fdatasync", "-e", inject]
-    runner = project.start("--workers", "1", tracer=traced)
+    traced = ["-o", "/dev/null", "-P", log, "-e", "trace=fdatasync", "-e", inject]
+    runner = project.trace(traced, "--workers", "1")
     runner.until_line("runner ready")
     return runner

@@ -10,7 +10,7 @@ import sys
 import textwrap
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
@@ -102,11 +102,11 @@ class Project:
         finally:
             runner.kill()
 
-    def start(self, *options: str, data: Path | None = None, tracer: Sequence[str] = ()) -> Runner:
-        """Start the runner, as the command of a ``tracer`` where one is given."""
+    def start(self, *options: str, data: Path | None = None) -> Runner:
+        """Start the runner."""
         where = ["--data", str(data)] if data else []
         command = self._command("run", "--port", "off", *where, *options)
-        process = self._start([*tracer, *command], environment=self.runner_environment)
+        process = self._start(command, environment=self.runner_environment)
         return Runner(process, data or self.data)
 
     def burst(self, *options: str) -> Runner:
