@@ -6,6 +6,9 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.installed
 COMPILED := $(VENV)/.compiled
 
+# What is imported is compiled the first time, and kept: pip would compile all of it, three times as much.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help venv demo tools test faults check bench bench-peers states docs portraits binary
 
@@ -28,13 +31,12 @@ $(READY): pyproject.toml
 	@test -x $(BIN)/python || "$(PYTHON)" -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check 'pip>=25.3' # half the work of Python 3.11's own
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -e '.[dev]'
-	@$(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true # on every core; templates that are no code are left out
 	@touch $@
 
-# What the tests import is compiled once, as pytest rewrites it, instead of in each of its workers, whatever
-# PYTHONDONTWRITEBYTECODE says. What cannot be collected fails where it is run.
+# What the tests import is compiled once, as pytest rewrites it, instead of in each of its workers. What cannot be
+# collected fails where it is run.
 $(COMPILED): $(READY)
-	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --collect-only -qq -p no:cacheprovider >/dev/null 2>&1 || true
+	@$(BIN)/python -m pytest --collect-only -qq -p no:cacheprovider >/dev/null 2>&1 || true
 	@touch $@
 
 demo: $(READY)
@@ -59,11 +61,15 @@ tools: $(COMPILED)
 test: tools
 	@$(BIN)/python -m pytest -q -n $$((2 * $$(nproc))) --dist worksteal $(ARGS)
 
-# One after the other: what is timed has the machine for itself. A fault that breaks a promise leaves the page as it was.
+# What is timed runs one after the other and has the machine for itself; the others run side by side, as in `test`. A
+# fault that breaks a promise leaves the page as it was.
 TOLD := $(VENV)/.faults
+INJECTED := FAULTS=whole FAULTS_FIGURES=$(abspath $(TOLD)) $(BIN)/python -m pytest -q -o faulthandler_timeout=0 tests/faults \
+	tests/store/test_against_a_model.py
 faults: tools
 	@rm -f $(TOLD)
-	@FAULTS=whole FAULTS_FIGURES=$(abspath $(TOLD)) $(BIN)/python -m pytest -q -o faulthandler_timeout=0 tests/faults tests/store/test_against_a_model.py
+	@$(INJECTED) -m 'not timed' -n $$((2 * $$(nproc))) --dist worksteal
+	@$(INJECTED) -m timed
 	@$(BIN)/python -m docs.draw_guarantees $(TOLD)
 
 check: $(READY)

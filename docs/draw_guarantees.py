@@ -34,13 +34,14 @@ class Measured:
 
 
 def measured_now(lines: str) -> Measured:
-    """Return what was just told, a line a finding, as found on this machine."""
+    """Return what was just told, a line a finding, as found on this machine; in an order that no test's end changes."""
+    findings = [msgspec.json.decode(line, type=Figure) for line in lines.splitlines()]
     return Measured(
         on=datetime.now(UTC).date().isoformat(),
         machine=described(),
         python=platform.python_version(),
         sqlite=sqlite3.sqlite_version,
-        findings=[msgspec.json.decode(line, type=Figure) for line in lines.splitlines()],
+        findings=sorted(findings, key=lambda finding: (finding.promises, finding.fault)),
     )
 
 

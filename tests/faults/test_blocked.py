@@ -10,7 +10,7 @@ from defer_cli.domain.states import State
 from tests.faults.figures import rounds, tell
 from tests.process.harness import Project
 
-pytestmark = [pytest.mark.process, pytest.mark.fault, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.process, pytest.mark.fault, pytest.mark.timed, pytest.mark.timeout(300)]
 
 BLOCKERS = {
     "sleeps": "time.sleep(seconds)",

@@ -15,7 +15,7 @@ from defer_cli.workers.logs import MOST_BYTES, MOST_LINES
 from tests.faults.figures import is_whole, rounds, tell
 from tests.process.harness import Client, Project
 
-pytestmark = [pytest.mark.process, pytest.mark.fault, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.process, pytest.mark.fault, pytest.mark.timed, pytest.mark.timeout(600)]
 
 FLOODS = {
     "lines": 'print("a line of the flood, number", n)',
@@ -52,10 +52,10 @@ NEIGHBOUR = """
     async def neighbour():
         print("said by a neighbour")
 """
-LANES = 4
+LANES = 8
 PACE_SECONDS = 0.04
 """So often each lane calls; a call that is late counts from when it should have been made."""
-CALLS = rounds(25, 125)
+CALLS = rounds(13, 63)
 """Of each lane, beside one flood."""
 PAIRS = rounds(1, 5)
 MOST_TIMES = 2.0

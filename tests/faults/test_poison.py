@@ -13,7 +13,7 @@ from defer_cli.domain.states import State
 from tests.faults.figures import is_whole, rounds, tell
 from tests.process.harness import Client, Project, Runner, until
 
-pytestmark = [pytest.mark.process, pytest.mark.fault, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.process, pytest.mark.fault, pytest.mark.timed, pytest.mark.timeout(300)]
 
 INNOCENTS = rounds(100, 100)
 OFTEN = "retry={'max_attempts': 13, 'initial_interval': 0.02, 'randomization_factor': 0, 'multiplier': 1}"
