@@ -8,9 +8,10 @@ import os
 import socket
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct, field
 
 from defer_cli import __version__
 from defer_cli.discovery.discover import Discovery, discover_in_thread
@@ -62,8 +63,7 @@ if TYPE_CHECKING:
     from defer_cli.web.tokens import Token
 
 
-@dataclass(frozen=True, kw_only=True)
-class Plan:
+class Plan(Struct, frozen=True, kw_only=True):
     """What a runner is to be."""
 
     project: Path

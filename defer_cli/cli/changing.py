@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
+from msgspec import structs
 
 from defer_cli.changes import MOST_AT_ONCE
 from defer_cli.cli import access
@@ -91,7 +92,7 @@ def _ids_of(wish: Wish, place: DataPlace, chosen: Chosen) -> list[str]:
     if not place.has_store():
         return []
     if not chosen.filters.states:
-        chosen = replace(chosen, filters=replace(chosen.filters, states=tuple(map(str, wish.states))))
+        chosen = structs.replace(chosen, filters=replace(chosen.filters, states=tuple(map(str, wish.states))))
     waiting: list[str] = []
     others: list[str] = []
     progress = Progress()

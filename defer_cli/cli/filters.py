@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from difflib import get_close_matches
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from msgspec import Struct
 
 from defer_cli.cli import completing
 from defer_cli.cli.failures import UsageError
@@ -31,8 +31,7 @@ _OTHER_WORDS = {"running": "started", "done": "succeed", "error": "failed", "kil
 _TIMES_MEND = 'write a span ago ("2h", "3 days"), "now", or a moment ("2026-11-24", "2026-11-24T08:00Z"; UTC if unsaid)'
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Chosen:
+class Chosen(Struct, frozen=True, kw_only=True):
     """What the filter options of a command line ask for, and the words that ask for the same again."""
 
     filters: Filters

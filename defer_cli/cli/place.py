@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import gettempdir
+
+from msgspec import Struct
 
 from defer_cli.domain.alert_settings import AlertSettings, resolve_alert_settings
 from defer_cli.domain.errors import SettingError
@@ -23,8 +24,7 @@ from defer_cli.link.project import (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class Place(Struct, frozen=True, kw_only=True):
     """A project as the flags, the environment and its files describe it."""
 
     project: Path
@@ -59,8 +59,7 @@ def find_place(project: str | None, directory: str | None, data: str | None, **f
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DataPlace:
+class DataPlace(Struct, frozen=True, kw_only=True):
     """What a command works on that looks only at what is stored: it needs no functions, and with --data no project."""
 
     project: Path | None

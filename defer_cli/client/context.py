@@ -6,11 +6,12 @@ import json
 import os
 from collections.abc import Generator, Iterator, Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass
 from datetime import datetime
 from hashlib import blake2b
 from itertools import count
 from typing import Any, Protocol
+
+from msgspec import Struct
 
 from defer_cli.domain.errors import ArgumentError, DeferError
 from defer_cli.domain.execution import to_moment
@@ -19,8 +20,7 @@ from defer_cli.domain.ids import call_hash, child_id, keyed_id
 _SHORT = 64
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExecutionContext:
+class ExecutionContext(Struct, frozen=True, kw_only=True):
     """The running execution, as its own function sees it."""
 
     id: str

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from traceback import walk_tb
+
+from msgspec import Struct
 
 from defer_cli.discovery.scan import relative_to
 from defer_cli.domain.function import Problem
@@ -14,8 +15,7 @@ _LONGEST = 300
 _SCRIPT_MEND = 'put what runs only as a script under `if __name__ == "__main__":`'
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
+class _Place(Struct, frozen=True):
     file: str
     line: int
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any, cast
+
+from msgspec import Struct
 
 from defer_cli.background import BackgroundFunction, CronFunction
 from defer_cli.definitions import Definition
@@ -15,8 +16,7 @@ from defer_cli.discovery.scan import relative_to
 from defer_cli.domain.function import FunctionSpec, Parameter, Problem
 
 
-@dataclass(frozen=True, slots=True)
-class ImportedFile:
+class ImportedFile(Struct, frozen=True):
     """A function file after its import, and the definitions that were made by it."""
 
     path: Path

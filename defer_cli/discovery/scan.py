@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from fnmatch import fnmatch
 from keyword import iskeyword
 from pathlib import Path
+
+from msgspec import Struct
 
 from defer_cli.domain.function import Problem
 
@@ -15,8 +16,7 @@ _IGNORED_FILES = ("__init__.py", "conftest.py", "test_*.py", "*_test.py", "*_spe
 _IGNORED_FOLDERS = ("test", "tests", "spec", "specs", "__pycache__", ".*")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scan:
+class Scan(Struct, frozen=True, kw_only=True):
     """The files to import, sorted, and what is wrong with the others."""
 
     files: tuple[Path, ...]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 from typing import Any
+
+from msgspec import Struct, field
 
 _MICROSECOND = timedelta(microseconds=1)
 _QUIET_SHARE = 12
@@ -34,8 +35,7 @@ class AlertState(StrEnum):
     GIVEN_UP = "given_up"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class News:
+class News(Struct, frozen=True, kw_only=True):
     """Something that has happened ``count`` times to a function; ``facts`` are those of the first time."""
 
     kind: AlertKind
@@ -46,8 +46,7 @@ class News:
     facts: dict[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Alert:
+class Alert(Struct, frozen=True, kw_only=True):
     """News on its way through one channel; those that go out together share a ``message``."""
 
     number: int
@@ -64,8 +63,7 @@ class Alert:
     message: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Grouping:
+class Grouping(Struct, frozen=True, kw_only=True):
     """How long what happens again to a function is taken into one message."""
 
     window: timedelta = timedelta(minutes=1)
@@ -87,8 +85,7 @@ class Grouping:
         return due_us if previous_us is None else max(due_us, previous_us + window_us)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Undelivered:
+class Undelivered(Struct, frozen=True, kw_only=True):
     """Alerts that have not arrived: those that wait, and those that were given up since a moment."""
 
     waiting: int = 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from functools import lru_cache
@@ -45,8 +44,7 @@ class ErrorCode(StrEnum):
     RAISED = "ER0003"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExecutionError:
+class ExecutionError(Struct, frozen=True, kw_only=True):
     """What an attempt failed with; texts are cut at 64 KiB."""
 
     code: str
@@ -57,8 +55,7 @@ class ExecutionError:
     """``file:line`` of the user's own innermost frame, relative to the project."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Attempt:
+class Attempt(Struct, frozen=True, kw_only=True):
     """One try of an execution; its id is ``<execution id>.<number>``."""
 
     id: str

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Generic, TypeVar
 
+from msgspec import Struct
+
 from defer_cli.domain.call_options import MOST_METADATA
 from defer_cli.domain.errors import SettingError
 from defer_cli.domain.states import State
@@ -21,8 +23,7 @@ CAME_FROM = ("call", "tick", "rerun")
 _CURSOR = re.compile(r"c([0-9a-f]{1,15})", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Page:
+class Page(Struct, frozen=True, kw_only=True):
     """Which part of a list: the ``first`` N after a cursor, or the ``last`` N before one; 50 by default, at most 500.
 
     Both count in the order of the list, newest first. Raises ``SettingError``.
@@ -54,8 +55,7 @@ class Page:
         return self.last is not None or (self.first is None and self.after is None and self.before is not None)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PageInfo:
+class PageInfo(Struct, frozen=True, kw_only=True):
     """Whether there is more on either side, and the cursors to go there; cursors are None on an empty list."""
 
     has_next_page: bool
@@ -64,8 +64,7 @@ class PageInfo:
     end_cursor: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Listing(Generic[T]):
+class Listing(Struct, Generic[T], frozen=True, kw_only=True):
     """One page of a list, newest first.
 
     It may hold fewer than were asked for while there is more: a search that takes too long stops there, and the

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 
 class State(StrEnum):
@@ -28,8 +29,7 @@ FINAL_STATES = frozenset({State.SUCCEED, State.FAILED, State.CANCELLED, State.AB
 RUNNING_STATES = frozenset({State.STARTED, State.ABORTING})
 
 
-@dataclass(frozen=True, slots=True)
-class Transition:
+class Transition(Struct, frozen=True):
     """One named move: the states it may leave and the one it enters."""
 
     name: str

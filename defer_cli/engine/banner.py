@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
+
+from msgspec import Struct
 
 from defer_cli.domain.function import FunctionSpec, Problem
 from defer_cli.engine.events import Listener
 
 
-@dataclass(frozen=True, kw_only=True)
-class Banner:
+class Banner(Struct, frozen=True, kw_only=True):
     """What a runner says when it is ready."""
 
     version: str

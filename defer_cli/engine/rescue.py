@@ -8,9 +8,10 @@ import signal
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+
+from msgspec import Struct
 
 from defer_cli.domain.errors import StoreError
 from defer_cli.domain.settle import Running
@@ -81,8 +82,7 @@ def _started(pid: int) -> str | None:
     return None if after_name[0] in "ZX" else f"{_boot()}/{after_name[19]}"
 
 
-@dataclass(frozen=True, slots=True)
-class Left:
+class Left(Struct, frozen=True):
     """What a dead runner left started: ``lost`` is ready to run again, ``guilty`` is to be charged with its death.
 
     ``has_suspects``: runners have died again and again with something that has not ended, also earlier ones.

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, TypeVar
+
+from msgspec import Struct
 
 from defer_cli.domain.errors import SettingError, StoreError
 from defer_cli.link.ownership import give_to_owner, make_folder
@@ -15,8 +16,7 @@ _POINTER = "elsewhere"
 _MEND = "put the function into the project's src/defer folder, or set DEFER_DATA to the runner's data folder"
 
 
-@dataclass(frozen=True, slots=True)
-class DataFolder:
+class DataFolder(Struct, frozen=True):
     """The folder that defer makes for a project: database, socket, lock and inbox."""
 
     path: str

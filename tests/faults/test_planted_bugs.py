@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
+from msgspec import structs
 
 from defer_cli.domain.enqueue import Stored
 from defer_cli.store.contract import Tick
@@ -43,7 +43,7 @@ def changed_move(name: str, old: str, new: str) -> Plant:
     def plant(patch: pytest.MonkeyPatch) -> None:
         kind = settling._KINDS[name]
         assert old in kind.statement
-        patch.setitem(settling._KINDS, name, replace(kind, statement=kind.statement.replace(old, new)))
+        patch.setitem(settling._KINDS, name, structs.replace(kind, statement=kind.statement.replace(old, new)))
 
     return plant
 

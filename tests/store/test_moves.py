@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from itertools import product
 
 import pytest
@@ -188,7 +187,7 @@ def test_a_failure_keeps_its_error_and_code(store: Store, reader: Reader) -> Non
 def test_an_error_that_is_no_text_is_kept_as_far_as_it_is(store: Store, reader: Reader) -> None:
     enqueue(store)
     (running,) = start(store)
-    apply(store, structs.replace(fail(running), error=replace(ERROR, message="a\ud800b\x00")))
+    apply(store, structs.replace(fail(running), error=structs.replace(ERROR, message="a\ud800b\x00")))
     error = reader.attempts(running.id)[0].error
 
     assert error is not None

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 from operator import attrgetter
 from typing import Any
 
 import msgspec
+from msgspec import Struct, structs
 
 from defer_cli.domain.execution import ExecutionError
 from defer_cli.domain.history import HOUR_US, bucket_of
@@ -24,8 +24,7 @@ _FEW = 8
 """Moves that are as cheap one by one as together."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Kind:
+class _Kind(Struct, frozen=True):
     """How moves of one name are written; ``is_final``: they end the execution, not only the attempt.
 
     ``parameters`` are all but the last one of ``statement``, which is ``seq``.
@@ -212,7 +211,7 @@ def encode_error(error: ExecutionError | None) -> bytes | None:
         return msgspec.json.encode(error)
     except UnicodeEncodeError:
         return msgspec.json.encode(
-            replace(
+            structs.replace(
                 error,
                 type=as_text(error.type),
                 message=as_text(error.message),

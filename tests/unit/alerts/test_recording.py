@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from defer_cli.alerts.recording import Recorder
 from defer_cli.domain.alert import Alert, AlertKind, Grouping, News
@@ -169,12 +170,9 @@ def test_only_what_was_asked_for_is_told(store: SqliteStore) -> None:
 
 def test_a_lone_surrogate_in_an_error_is_told_as_text(bench: Bench) -> None:
     (a,) = bench.start("a")
-    broken = fail(a)
-    object.__setattr__(broken.error, "message", "\ud800")
-    try:
-        bench.apply(broken)
-    finally:
-        object.__setattr__(broken.error, "message", "no")
+    failed = fail(a)
+    assert failed.error is not None
+    bench.apply(structs.replace(failed, error=structs.replace(failed.error, message="\ud800")))
     (alert,) = bench.waiting()
 
     assert alert.facts["error"]["message"] == "?"
