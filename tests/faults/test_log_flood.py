@@ -52,10 +52,10 @@ NEIGHBOUR = """
     async def neighbour():
         print("said by a neighbour")
 """
-LANES = 8
+LANES = 4
 PACE_SECONDS = 0.04
 """So often each lane calls; a call that is late counts from when it should have been made."""
-CALLS = rounds(13, 63)
+CALLS = rounds(25, 125)
 """Of each lane, beside one flood."""
 PAIRS = rounds(1, 5)
 MOST_TIMES = 2.0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
-from calendar import monthrange
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from itertools import product
@@ -29,6 +28,7 @@ CALENDAR = [  # (month, day, weekday from Sunday = 0) of each day from FIRST to 
     (day.month, day.day, day.isoweekday() % 7)
     for day in map(date.fromordinal, range(FIRST.toordinal(), LAST.toordinal() + 1))
 ]
+KINDS_OF_DAYS = sorted(set(CALENDAR))
 
 
 @dataclass(frozen=True)
@@ -82,9 +82,7 @@ class Scanner:
 
     def meaning(self) -> tuple[object, ...]:
         """All kinds of days it fires on; each day of the year, the 29th of February too, falls on each weekday."""
-        days = [(month, day) for month in range(1, 13) for day in range(1, monthrange(2024, month)[1] + 1)]
-        kinds = [(*day, weekday) for day, weekday in product(days, range(7)) if self.fires_on(*day, weekday)]
-        return tuple(self.times), tuple(kinds)
+        return tuple(self.times), tuple(kind for kind in KINDS_OF_DAYS if self.fires_on(*kind))
 
 
 def values(words: str, index: int) -> set[int]:
@@ -142,7 +140,8 @@ def random_crons(dice: Random, count: int) -> list[Cron]:
         try:
             crons.append(Cron.parse(text))
         except CronError:
-            assert not any(Scanner.of(text).fires_on(*day) for day in CALENDAR), text
+            scanner = Scanner.of(text)
+            assert not any(scanner.fires_on(*kind) for kind in KINDS_OF_DAYS), text
     return crons
 
 
