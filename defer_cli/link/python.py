@@ -11,10 +11,12 @@ _USERS = os.environ.pop("_DEFER_PYTHON", None)
 SINGLE_FILE = os.environ.pop("PEX", None) if _USERS else None
 """The file that this command is, None where defer is installed."""
 
-_RUN = "from {module} import main; main()"
+_LOAD = "import gc; gc.disable(); from {module} import main; gc.enable()"
+"""What is loaded stays: the garbage collector, which would look through it again and again, rests meanwhile. It was a
+tenth of the time."""
+_RUN = f"{_LOAD}; main()"
 _RUN_FROM_FILE = (
-    "import sys; own = sys.path[:]; sys.path.insert(0, {home!r}); from {module} import main; "
-    "sys.path[:] = [*own, {home!r}]; main()"
+    f"import sys; own = sys.path[:]; sys.path.insert(0, {{home!r}}); {_LOAD}; sys.path[:] = [*own, {{home!r}}]; main()"
 )
 
 
