@@ -15,7 +15,7 @@ unexport PYTHONDONTWRITEBYTECODE
 help:
 	@echo "make demo    see it work: a small app, its functions and crons"
 	@echo "make test    run every test (ARGS='-k retry' for some)"
-	@echo "make faults  inject every fault as often as the guarantees say (20 minutes), and draw docs/guarantees.md anew"
+	@echo "make faults  inject every fault as often as the guarantees say (a quarter of an hour), and draw docs/guarantees.md anew"
 	@echo "make check   formatting, lint, types, layers"
 	@echo "make bench   measure it on this machine"
 	@echo "make bench-peers  measure it beside other runners"
