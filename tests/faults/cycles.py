@@ -77,18 +77,19 @@ def try_each(root: Path, moments_of: Callable[[Cycle], list[Moment]], *, fault: 
     """
     lanes = LANES if is_whole() else 1
     cycles = [Cycle(root / str(number)) for number in range(lanes)]
-    with ThreadPoolExecutor(lanes) as pool:
-        first, *others = pool.map(moments_of, cycles)
-        moments = [moment for moment in first if all(moment in other for other in others)]
-        chosen = moments if is_whole() else moments[:: max(len(moments) // few, 1)]
+    try:
+        with ThreadPoolExecutor(lanes) as pool:
+            first, *others = pool.map(moments_of, cycles)
+            moments = [moment for moment in first if all(moment in other for other in others)]
+            chosen = moments if is_whole() else moments[:: max(len(moments) // few, 1)]
 
-        def in_lane(lane: int) -> list[Trial]:
-            return [cycles[lane].trial(moment, fault) for moment in chosen[lane::lanes]]
+            def in_lane(lane: int) -> list[Trial]:
+                return [cycles[lane].trial(moment, fault) for moment in chosen[lane::lanes]]
 
-        trials = list(chain.from_iterable(pool.map(in_lane, range(lanes))))
-    for cycle in cycles:
-        cycle.end()
-    return trials
+            return list(chain.from_iterable(pool.map(in_lane, range(lanes))))
+    finally:
+        for cycle in cycles:
+            cycle.end()
 
 
 class Cycle(TracedProject):
