@@ -18,6 +18,7 @@ from defer_cli.definitions import keep_problems
 from defer_cli.domain.errors import DefinitionError
 
 _CLOCK_OF_FILES_SECONDS = 2.0
+_INSTALLED = f"{os.sep}site-packages{os.sep}"
 
 
 def prepare(project: Path, folder: Path) -> tuple[Path, BaseException] | None:
@@ -32,7 +33,7 @@ def prepare(project: Path, folder: Path) -> tuple[Path, BaseException] | None:
         if str(entry) in sys.path:
             sys.path.remove(str(entry))
         sys.path.insert(0, str(entry))
-    _cache_no_fresh_source()
+    _trust_no_fresh_bytecode(f"{project}{os.sep}")
     keep_problems()
     failure: tuple[Path, BaseException] | None = None
     place = base
@@ -108,15 +109,25 @@ def _make_package(name: str, folder: Path) -> BaseException | None:
     return None
 
 
-def _cache_no_fresh_source() -> None:
-    """Have Python write no bytecode of a file, wherever it is, that was saved a moment ago.
+def _trust_no_fresh_bytecode(project: str) -> None:
+    """Have Python write no bytecode of a file, wherever it is, that was saved a moment ago; nor trust, in the project,
+    what somebody else has written so soon, as an application that imports a function does.
 
     It takes cached bytecode for fresh when time (in seconds) and size agree: two quick saves would show the first.
     """
-    write = SourceFileLoader.set_data
+    write, read = SourceFileLoader.set_data, SourceFileLoader.get_data
 
     def set_data(loader: SourceFileLoader, path: str, data: bytes, *, _mode: int = 0o666) -> None:
         if time.time() - os.stat(source_from_cache(path)).st_mtime >= _CLOCK_OF_FILES_SECONDS:
             write(loader, path, data, _mode=_mode)
 
+    def get_data(loader: SourceFileLoader, path: str) -> bytes:
+        is_ours = path.startswith(project) and _INSTALLED not in path  # an installer writes both at once, and once
+        if is_ours and path.endswith(".pyc"):
+            age_seconds = os.stat(path).st_mtime - os.stat(source_from_cache(path)).st_mtime
+            if age_seconds < _CLOCK_OF_FILES_SECONDS:
+                raise OSError(f"{path} may be that of an earlier save")  # as if there were none: compiled anew
+        return read(loader, path)
+
     SourceFileLoader.set_data = set_data  # type: ignore[method-assign, assignment]
+    SourceFileLoader.get_data = get_data  # type: ignore[method-assign, assignment]

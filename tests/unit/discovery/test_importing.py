@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import py_compile
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -50,6 +53,25 @@ def test_a_worker_imports_a_right_file_that_imports_a_wrong_one(project: SmallPr
     project.write("send.py", "from .bad import bad\n" + right("send"))
 
     assert imported(project, "defer.send", "send").stdout == "send\n"
+
+
+def test_bytecode_that_somebody_wrote_of_an_earlier_save_is_not_taken(project: SmallProject) -> None:
+    """Python itself takes it: the two are of the same second and size."""
+    file, second_ns = project.folder / "send.py", time.time_ns() // 10**9 * 10**9
+    project.write("send.py", "NAME = 'old'\n")
+    os.utime(file, ns=(second_ns, second_ns))
+    py_compile.compile(str(file))
+    project.write("send.py", "NAME = 'new'\n")
+    os.utime(file, ns=(second_ns + 1_000, second_ns + 1_000))
+    look = "import sys; sys.path.insert(0, sys.argv[2]); from send import NAME; print(NAME)"
+    prepared = "from defer_cli.discovery.importing import prepare; from pathlib import Path; import sys; "
+
+    def seen(program: str) -> str:
+        command = [sys.executable, "-c", program, str(project.root), str(project.folder)]
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout.strip()
+
+    assert seen(look) == "old"
+    assert seen(f"{prepared}prepare(*map(Path, sys.argv[1:])); {look}") == "new"
 
 
 @pytest.mark.parametrize(
