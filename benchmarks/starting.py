@@ -7,10 +7,11 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
-from benchmarks.harness import Project, Row, median, project, spread, wait_for
+from benchmarks.harness import DEADLINE_SECONDS, Project, Row, median, project, spread
 
 _LIVE = """import asyncio, sys
 sys.path.insert(0, "src")
@@ -79,13 +80,16 @@ def ready_and_live_ms(made: Project) -> tuple[float, float]:
         asker = subprocess.Popen([sys.executable, "asker.py", "new"], cwd=made.root, stdout=subprocess.PIPE, text=True)
         assert asker.stdout is not None
         asker.stdout.readline()
-        wait_for(lambda: True, "the asker")
+        patience = threading.Timer(DEADLINE_SECONDS, asker.kill)
+        patience.start()
         fresh = made.root / "version.new"
         fresh.write_text(_VERSION.format(text="new"))
         saved = time.perf_counter()
         fresh.rename(made.root / "src" / "defer" / "version.py")
-        asker.stdout.readline()
+        said = asker.stdout.readline()
         live = time.perf_counter() - saved
+        patience.cancel()
+        assert said == "live\n", f"the save was not live within {DEADLINE_SECONDS:.0f} s"
         asker.wait(10)
     finally:
         dev.send_signal(signal.SIGTERM)

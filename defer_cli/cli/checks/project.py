@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-from msgspec import Struct, field
 
 from defer_cli.cli.checks.findings import Finding, ok, problem, refused, warning
 from defer_cli.domain.alert_settings import AlertSettings, given_alert_settings, resolve_alert_settings
@@ -31,7 +30,8 @@ _NO_PROJECT = "run `defer init`, or name one with --project"
 _SHOWN = ("workers", "slots", "host", "port", "grace", "log_format", "log_level", "log_time")
 
 
-class Subject(Struct, frozen=True, kw_only=True):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
     """What the doctor looks at, as far as it can be made out; ``errors`` says what could not."""
 
     root: str | None = None

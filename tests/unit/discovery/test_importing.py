@@ -60,9 +60,11 @@ def test_bytecode_that_somebody_wrote_of_an_earlier_save_is_not_taken(project: S
     file, second_ns = project.folder / "send.py", time.time_ns() // 10**9 * 10**9
     project.write("send.py", "NAME = 'old'\n")
     os.utime(file, ns=(second_ns, second_ns))
-    py_compile.compile(str(file))
+    cached = py_compile.compile(str(file))
+    assert cached is not None
+    os.utime(cached, ns=(second_ns + 1_000, second_ns + 1_000))
     project.write("send.py", "NAME = 'new'\n")
-    os.utime(file, ns=(second_ns + 1_000, second_ns + 1_000))
+    os.utime(file, ns=(second_ns + 2_000, second_ns + 2_000))
     look = "import sys; sys.path.insert(0, sys.argv[2]); from send import NAME; print(NAME)"
     prepared = "from defer_cli.discovery.importing import prepare; from pathlib import Path; import sys; "
 
